@@ -1,0 +1,277 @@
+"""Ferry's words as types: artifact, release, environment, deployment, finding. Frozen, and nothing here does I/O.
+
+Ids come from content: the same release has the same id on every machine. What is written down
+(`to_json`, `from_json`) carries its schema version; a version this Ferry does not know is refused, never guessed at.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar
+
+from ferry.errors import RecordError
+from ferry.shape import FromKey, Misfit, Misshapen, Number, Text, dotted, plain, read, show
+
+Account = Annotated[str, Text(pattern=r"[0-9]{12}", says="12 digits in quotes, such as '111122223333'")]
+Name = Annotated[
+    str,
+    Text(
+        pattern=r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        says="a name: at most 40 of a-z, 0-9 and single '-', beginning with a letter",
+    ),
+]
+Region = Annotated[
+    str, Text(pattern=r"[a-z]{2}(-[a-z]{2,10}){1,3}-[0-9]", says="an AWS region in quotes, such as 'eu-central-1'")
+]
+Deployer = Annotated[
+    str,
+    Text(
+        pattern=r"arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(user|role)/[A-Za-z0-9_+=,.@/-]{1,256}",
+        says="the ARN of an IAM user or role, such as 'arn:aws:iam::111122223333:role/ferry'",
+    ),
+]
+RelativePath = Annotated[
+    str,
+    Text(
+        pattern=r"(?![/~])(?!([^/]*/)*\.\.(/|$))[^\x00-\x1f\x7f\\]+",
+        says="a relative path with '/', without '..' or '~', such as 'src/page'",
+    ),
+]
+Commit = Annotated[str, Text(pattern=r"[0-9a-f]{40}([0-9a-f]{24})?", says="a full commit id: 40 (or 64) hex digits")]
+Digest = Annotated[str, Text(pattern=r"sha256:[0-9a-f]{64}", says="a digest: 'sha256:' and 64 hex digits")]
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARN = "warn"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a guard says of a plan."""
+
+    guard: str
+    severity: Severity
+    verdict: str
+    address: str
+    what: str
+    why: str = ""
+    next: str = ""
+
+
+class Kind(StrEnum):
+    IMAGE = "image"
+    ZIP = "zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """Something built once: `key` is the hash of its inputs, `digest` the hash of its bytes.
+
+    `stand_ins` names what was put in place of an input that could not be fetched: such an artifact is for trying out.
+    """
+
+    name: Name
+    kind: Kind
+    key: str
+    digest: Digest
+    size: Annotated[int, Number(minimum=0)]
+    stand_ins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A commit and everything that was built from it. `dirty`: the tree held changes that no commit has."""
+
+    commit: Commit
+    dirty: bool
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def id(self) -> str:
+        """`r-` and 12 hex digits of the content; the order in which the artifacts were built does not matter."""
+        return f"r-{_hash(replace(self, artifacts=tuple(sorted(self.artifacts, key=repr))))[:12]}"
+
+
+class Outcome(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled-back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One release going to one environment."""
+
+    environment: Name
+    release: Release
+    plan_hash: str
+    findings: tuple[Finding, ...]
+    outcome: Outcome
+    started: str
+    finished: str
+    who: str
+    why: str = ""
+    previous: str = ""
+
+    @property
+    def id(self) -> str:
+        """`d-` and 12 hex digits of what is settled when it starts: how it ends does not change which one it is."""
+        settled = {"plan_hash": self.plan_hash, "started": self.started, "who": self.who}
+        return f"d-{_hash({'environment': self.environment, 'release': self.release.id, **settled})[:12]}"
+
+
+class Approval(StrEnum):
+    """Who lets a release into an environment: nobody needs to, the gate decides by the kind of change, or a person."""
+
+    AUTOMATIC = "automatic"
+    BY_CHANGE = "by-change"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where Terraform keeps the state of an environment: an S3 backend."""
+
+    DEFAULT_KEY: ClassVar = "terraform.tfstate"
+
+    bucket: Annotated[
+        str,
+        Text(pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", says="the name of an S3 bucket"),
+        "The bucket; made by infrastructure/bootstrap, versioned.",
+    ]
+    key: Annotated[RelativePath, "The object that holds the state."] = DEFAULT_KEY
+    region: Annotated[Region, "The bucket's region, where it is not the environment's."] = ""
+    kms_key: Annotated[str, "The key that encrypts the state, where it is not the bucket's own: ARN or alias."] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """How well an environment must answer after a deployment, or the deployment counts as failed."""
+
+    health_within_s: Annotated[
+        float, Number(minimum=1, maximum=900), "Seconds until the health check answers, a cold start included."
+    ] = 60.0
+    first_event_within_s: Annotated[
+        float, Number(minimum=1, maximum=900), "Seconds until a new stream brings its first event."
+    ] = 15.0
+    events: Annotated[int, Number(minimum=1, maximum=1000), "Events that each stream must bring."] = 3
+    streams: Annotated[int, Number(minimum=1, maximum=100), "Streams opened side by side."] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One place that releases go to: an account, a region, and the deployer that may change them."""
+
+    name: Annotated[Name, FromKey()]
+    account: Annotated[Account, "The AWS account."]
+    deployer: Annotated[Deployer, "The IAM user or role that deploys here, and nowhere else."]
+    state: Annotated[State, "Where Terraform keeps its state."]
+    variables: Annotated[RelativePath, "The tfvars file, relative to infrastructure.root."]
+    region: Annotated[Region, "The AWS region, where it is not the project's."] = ""
+    promote_from: Annotated[Name, "The environment that a release must have passed before it comes here."] = ""
+    approval: Annotated[Approval, "Who lets a release in: nobody, the gate by kind of change, or a person."] = (
+        Approval.BY_CHANGE
+    )
+    smoke: Annotated[Smoke, "What must hold after a deployment."] = Smoke()
+
+    @staticmethod
+    def rules(given: Mapping[str, object]) -> Iterator[Misfit]:
+        match given:
+            case {"account": str(account), "deployer": str(deployer)}:
+                theirs = re.match(r"arn:[a-z-]+:iam::([0-9]{12}):", deployer)
+                if theirs and theirs[1] != account and re.fullmatch("[0-9]{12}", account):
+                    allowed = f"a deployer of account {show(account)}, which this environment names"
+                    yield Misfit(path=("deployer",), found=f"a deployer of account {theirs[1]!r}", allowed=allowed)
+            case _:
+                pass
+
+
+_AGAIN = {
+    "release": "build the release again: ferry build",
+    "deployment": "restore an earlier version of the record, or deploy again: ferry deploy",
+}
+
+
+def to_json(value: Any) -> str:
+    """The record of a value: the same text for the same value, and always one that `from_json` takes."""
+    kind = type(value)
+    text = json.dumps({"schema": _schema(kind), **_seal(value), **plain(value)}, indent=2) + "\n"
+    if from_json(kind, text, where="about to be written") != value:
+        raise _refusal(kind, "about to be written", "what is read back from it is not the same")
+    return text
+
+
+def from_json[T](kind: type[T], text: str, *, where: str = "") -> T:
+    """The value that was written; `where` names the place it came from, for the message when it cannot be trusted."""
+    record = _parsed(kind, text, where)
+    schema = record.pop("schema", None)
+    if schema != _schema(kind):
+        raise _foreign(kind, where, schema)
+    seal: dict[str, Any] = {key: record.pop(key) for key in ("id", "sha256") if key in record}
+    try:
+        value = read(kind, record)
+    except Misshapen as error:
+        raise _refusal(kind, where, _listed(error)) from None
+    if seal != _seal(value):
+        why = (
+            f"it says {_words(seal)}, but its content gives {_words(_seal(value))}: it was changed after it was written"
+        )
+        raise _refusal(kind, where, why)
+    return value
+
+
+def _seal(value: Any) -> dict[str, Any]:
+    """What shows that a record holds what was written: the id, where the value has one, and the hash of all of it."""
+    named: dict[str, Any] = {"id": value.id} if hasattr(value, "id") else {}
+    return {**named, "sha256": _hash(value)}
+
+
+def _words(seal: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {show(value)}" for key, value in seal.items()) or "no id and no sha256"
+
+
+def _parsed(kind: type[Any], text: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _refusal(kind, where, f"it is not complete JSON: {error}") from None
+    except ValueError:
+        raise _refusal(kind, where, "it is not complete JSON: a number too long to read") from None
+    except RecursionError:
+        raise _refusal(kind, where, "it is not complete JSON: nested too deep to read") from None
+    if not isinstance(record, dict):
+        raise _refusal(kind, where, f"it holds {show(record)}, not a record")
+    return record
+
+
+def _foreign(kind: type[Any], where: str, schema: object) -> RecordError:
+    """Another kind of record, or one that a newer Ferry wrote."""
+    wanted = _schema(kind)
+    if isinstance(schema, str) and re.fullmatch(rf"{wanted.removesuffix('1')}(?!0|1$)[0-9]+", schema):
+        why = f"it is written as {show(schema)}, and this Ferry reads {wanted!r}"
+        return _refusal(kind, where, why, "use the Ferry that wrote it, or a newer one")
+    return _refusal(kind, where, f"its schema is {show(schema)}, where {wanted!r} belongs")
+
+
+def _refusal(kind: type[Any], where: str, why: str, next: str = "") -> RecordError:
+    word = kind.__name__.lower()
+    again = next or _AGAIN.get(word, "restore an earlier version of it, or make it again")
+    return RecordError(f"this {word} record cannot be trusted", where=where, why=why, next=again)
+
+
+def _listed(error: Misshapen) -> str:
+    return "; ".join(f"{dotted(m.path) or 'the record'}: found {m.found}; allowed: {m.allowed}" for m in error.misfits)
+
+
+def _schema(kind: type[Any]) -> str:
+    return f"ferry.{kind.__name__.lower()}/1"
+
+
+def _hash(value: Any) -> str:
+    return sha256(json.dumps(plain(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()

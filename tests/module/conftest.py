@@ -1,0 +1,3 @@
+from tests.fake_engine.fixtures import engine, one_engine
+
+__all__ = ["engine", "one_engine"]

@@ -1,0 +1,68 @@
+"""Requirement ids: which lines of docs/requirements.md are proven, by which tests, and how those ended."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+ROOT = Path(__file__).parent.parent
+LINE = re.compile(r"^\| (?P<id>[PBRS]-\d\d) \| (?P<text>.+) \|$", re.MULTILINE)
+PROVEN = pytest.StashKey[dict[str, tuple[str, ...]]]()
+OUTCOMES = pytest.StashKey[dict[str, str]]()
+
+
+def requirements() -> dict[str, str]:
+    """Id to text, in the document's order."""
+    text = (ROOT / "docs/requirements.md").read_text()
+    return {match["id"]: match["text"] for match in LINE.finditer(text)}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--req-report", action="store_true", help="print each requirement with the tests that prove it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    known = requirements()
+    marked = {item.nodeid: tuple(_ids(item)) for item in items}
+    unknown = sorted({id for ids in marked.values() for id in ids} - set(known))
+    if unknown:
+        where = [node for node, ids in marked.items() if set(ids) & set(unknown)]
+        raise pytest.UsageError(f"docs/requirements.md has no line {', '.join(unknown)}: see {', '.join(where)}")
+    config.stash[PROVEN] = marked
+    config.stash[OUTCOMES] = {}
+
+
+def _ids(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("req"):
+        yield from mark.args
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    # A skip is decided in set-up, a failure in any phase: the first that is not "passed" stays.
+    outcomes = item.config.stash[OUTCOMES]
+    if outcomes.get(item.nodeid, "passed") == "passed":
+        outcomes[item.nodeid] = report.outcome
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("--req-report"):
+        return
+    proofs: dict[str, list[str]] = defaultdict(list)
+    for node, ids in config.stash[PROVEN].items():
+        for id in ids:
+            proofs[id].append(f"    {config.stash[OUTCOMES].get(node, 'not run')}: {node}")
+    terminalreporter.section("requirements")
+    for id, text in requirements().items():
+        terminalreporter.line(f"{id} {text}" if proofs[id] else f"{id} {text}\n    no test yet")
+        for proof in proofs[id]:
+            terminalreporter.line(proof)

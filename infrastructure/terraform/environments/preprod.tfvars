@@ -1,0 +1,2 @@
+environment        = "preprod"
+log_retention_days = 14

@@ -1,0 +1,88 @@
+"""Where AWS is and as whom we call it: one value that makes clients here and environments for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ferry.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOW = "aws configure export-credentials, and hand its output over (--aws='cmd:aws configure export-credentials')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Never printed: `repr` leaves the secrets out."""
+
+    key: str
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> Credentials:
+        """From the credential-process JSON that `aws configure export-credentials` prints."""
+        try:
+            said = json.loads(text)
+            return cls(
+                key=str(said["AccessKeyId"]).strip(),
+                secret=str(said["SecretAccessKey"]).strip(),
+                token=str(said.get("SessionToken") or "").strip(),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # The text itself is a secret: say what it should have been, never what it was.
+            raise CredentialsError(
+                "the AWS credentials are not the JSON of a credential process",
+                where="--aws",
+                why="expected an object with AccessKeyId, SecretAccessKey and, for a role, SessionToken",
+                next=HOW,
+            ) from None
+
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(text for text in (self.secret, self.token) if text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """`endpoint` stands in for AWS itself: the box, or a gateway in a closed network."""
+
+    region: str
+    credentials: Credentials
+    endpoint: str = ""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client; imported here because it is slow to import and most calls need none."""
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        # botocore reads AWS_CA_BUNDLE and friends from the environment; a bundle is of no use to plain HTTP.
+        return boto3.client(
+            service,  # type: ignore[call-overload] # the name is not a literal here
+            region_name=self.region,
+            endpoint_url=self.endpoint or None,
+            aws_access_key_id=self.credentials.key,
+            aws_secret_access_key=self.credentials.secret,
+            aws_session_token=self.credentials.token or None,
+            config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30),
+        )
+
+    def environment(self) -> Mapping[str, str]:
+        """For a program that finds AWS by itself: everything it needs, and nothing of the caller's own."""
+        said = {
+            "AWS_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.credentials.key,
+            "AWS_SECRET_ACCESS_KEY": self.credentials.secret,
+            "AWS_SESSION_TOKEN": self.credentials.token,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        return {name: value for name, value in said.items() if value}
+
+
+def without_aws(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment with every AWS_ variable left out: a profile in it would win over what we hand in."""
+    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

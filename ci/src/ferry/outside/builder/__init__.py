@@ -1,0 +1,67 @@
+"""From a recipe to directories. Builders make folders and nothing more: `assemble` turns them into an image."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ferry.errors import BuildFailed
+
+if TYPE_CHECKING:
+    from ferry.config import Recipe
+    from ferry.outside.builder.assemble import Image
+
+PYTHON = "3.13"
+PLATFORM = "x86_64-manylinux_2_28"
+DEPENDENCIES = "/opt/dependencies"
+"""Where the dependencies lie in the image: apart from the application, a layer of their own."""
+
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "requirements.*")
+
+
+class Builder(Protocol):
+    """The folders are on this file system; what is in them goes to a place of its own in the image."""
+
+    async def base(self, recipe: Recipe) -> Image | None:
+        """The image to build on; None where something has to stand in for it."""
+        ...
+
+    async def dependencies(self, recipe: Recipe) -> Path: ...
+
+    async def application(self, recipe: Recipe) -> Path: ...
+
+
+def install(target: str, lock: str) -> tuple[str, ...]:
+    """Uv's words for "exactly what the lock says, for Lambda's platform, as wheels"."""
+    return (
+        "pip", "install", "--quiet", "--target", target, "--requirement", lock,
+        "--require-hashes", "--no-deps", "--only-binary", ":all:",
+        "--python-version", PYTHON, "--python-platform", PLATFORM, "--link-mode", "copy",
+    )  # fmt: skip
+
+
+def not_installed(recipe: Recipe, why: str) -> BuildFailed:
+    return BuildFailed(
+        "the dependencies could not be installed",
+        where=recipe.lock,
+        why=why.strip(),
+        next="check that the package index is reachable and that the lock holds a hash for each wheel",
+    )
+
+
+def copy_application(source: Path, recipe: Recipe, target: Path) -> None:
+    """Each folder of the application, under its own name."""
+    for folder in recipe.source:
+        if not (source / folder).is_dir():
+            raise BuildFailed("the application folder does not exist", where=folder, next="mend recipe.source")
+        shutil.copytree(source / folder, target / Path(folder).name, ignore=LEFT_OUT)
+
+
+def tidy(target: Path) -> None:
+    """Take out what says when, where and by whom it was installed: none of it is a property of the image."""
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    (target / ".lock").unlink(missing_ok=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        # It holds the hash of the scripts in bin, whose first line names the interpreter of this machine.
+        record.unlink()

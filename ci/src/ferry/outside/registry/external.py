@@ -1,0 +1,33 @@
+"""Images that others publish, named as people name them: `python:3.13-slim`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ferry.errors import RegistryUnavailable
+from ferry.outside.registry.client import Registry
+
+if TYPE_CHECKING:
+    from ferry.outside.builder.assemble import Image
+
+HUB = "registry-1.docker.io"
+
+
+def parse(name: str) -> tuple[str, str, str]:
+    """Registry, repository, and tag or digest. A name without a registry is Docker Hub's, as everywhere."""
+    rest, _, digest = name.partition("@")
+    host, slash, path = rest.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = HUB, rest if slash else f"library/{rest}"
+    repository, _, tag = path.partition(":")
+    return host, repository, digest or tag or "latest"
+
+
+async def pull(name: str, *, mirror: str = "") -> Image | None:
+    """The image, from the mirror where one is named; None where its registry cannot be reached."""
+    host, repository, reference = parse(name)
+    try:
+        async with Registry(host, url=mirror) as registry:
+            return await registry.pull(repository, reference)
+    except RegistryUnavailable:
+        return None

@@ -1,0 +1,91 @@
+"""What is said to terraform, and what its answers mean. Pure: the same for every pair of hands."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from ferry.errors import TerraformFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+INPUTS_FILE = "ferry.auto.tfvars.json"
+IMPORTS_FILE = "ferry_imports.tf.json"
+OVERRIDE_FILE = "ferry_override.tf.json"
+ENVIRONMENT = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+
+LOCK_FILE = ".terraform.lock.hcl"
+OUTPUTS = ("output", "-json", "-no-color")
+PROGRESS = re.compile(
+    r"^\S+: (Creating|Creation complete|Modifying|Modifications complete|Destroying|Importing|Still )"
+)
+ERROR = re.compile(r"^Error: (?P<what>.+)$", re.MULTILINE)
+
+
+def init(backend: Mapping[str, str], *, locked: bool) -> tuple[str, ...]:
+    """A lock file that is there is law; a root without one gets what its constraints allow."""
+    lock = ["-lockfile=readonly"] if locked else []
+    settings = [f"-backend-config={key}={value}" for key, value in backend.items()]
+    return ("init", "-input=false", "-no-color", *lock, *settings)
+
+
+def plan(file: str, variables: str) -> tuple[str, ...]:
+    return ("plan", "-input=false", "-no-color", f"-out={file}", *([f"-var-file={variables}"] if variables else []))
+
+
+def apply(file: str) -> tuple[str, ...]:
+    return ("apply", "-input=false", "-no-color", "-auto-approve", file)
+
+
+def show(file: str) -> tuple[str, ...]:
+    return ("show", "-json", "-no-color", file)
+
+
+def backend(*, bucket: str, key: str, region: str, stand_in: bool) -> dict[str, str]:
+    """The settings of the S3 backend; those of a stand-in for AWS are added where one is used."""
+    settings = {"bucket": bucket, "key": key, "region": region, "use_lockfile": "true", "encrypt": "true"}
+    if stand_in:
+        settings |= {"use_path_style": "true", "skip_metadata_api_check": "true", "skip_region_validation": "true"}
+    return settings
+
+
+def override() -> str:
+    """The provider settings that a stand-in for AWS needs; never in the user's own files."""
+    return json.dumps({"provider": {"aws": {"s3_use_path_style": True, "skip_metadata_api_check": "true"}}})
+
+
+def inputs(environment: str, images: Mapping[str, str]) -> str:
+    return json.dumps({"environment": environment, "images": dict(images)}, indent=2, sort_keys=True)
+
+
+def imports(found: Mapping[str, str]) -> str:
+    """Import blocks: resource address to the id of what exists."""
+    return json.dumps({"import": [{"to": address, "id": id} for address, id in sorted(found.items())]}, indent=2)
+
+
+def outputs(text: str) -> dict[str, Any]:
+    """Name to value, of what `terraform output -json` prints."""
+    return {name: said["value"] for name, said in json.loads(text).items()}
+
+
+def only_progress(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Pass on the lines that say what is being done to which resource."""
+    return lambda line: say(line) if PROGRESS.match(line) else None
+
+
+def failed(verb: str, code: int, err: str) -> TerraformFailed:
+    """What terraform printed, cut down to its errors."""
+    first = ERROR.search(err)
+    return TerraformFailed(
+        f"terraform {verb} failed: {first['what'] if first else f'exit code {code}'}",
+        where=f"terraform {verb}",
+        why=_body(err),
+        next="mend what it names, then run the same command again: what is already there is adopted",
+    )
+
+
+def _body(err: str) -> str:
+    lines = [line.lstrip("│╷╵ ").rstrip() for line in err.splitlines()]
+    return "\n".join(line for line in lines if line)[-4000:]

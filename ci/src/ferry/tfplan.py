@@ -1,0 +1,94 @@
+"""Terraform's plan as typed data: read once from `terraform show -json`, looked up by address ever after. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from ferry.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DESTROY = "destroy"
+    NO_OP = "no-op"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One managed resource. `imports` is the id that it is adopted by; empty when it is not."""
+
+    address: str
+    type: str
+    action: Action
+    after: Mapping[str, Any]
+    imports: str = ""
+    replace_paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    changes: Mapping[str, Change]
+
+    def count(self) -> Counter[str]:
+        """How many of each action; an adopted resource counts as adopted and as what else happens to it."""
+        kinds = Counter[str](change.action for change in self.changes.values())
+        kinds["adopt"] = sum(1 for change in self.changes.values() if change.imports)
+        return kinds
+
+    def touched(self) -> list[Change]:
+        """Everything that something happens to; an adoption that changes nothing is one of them."""
+        return [change for change in self.changes.values() if change.action is not Action.NO_OP or change.imports]
+
+    @property
+    def empty(self) -> bool:
+        return not self.touched()
+
+
+def read(text: str) -> Plan:
+    """An empty plan has no changes; a document that is no plan is refused."""
+    try:
+        said = json.loads(text)
+        resources = [entry for entry in said.get("resource_changes", []) if entry["mode"] == "managed"]
+        changes = [_change(entry) for entry in resources]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordError(
+            "this is not the JSON of a terraform plan",
+            where="plan",
+            why=f"{type(error).__name__}: {error}",
+            next="terraform show -json PLANFILE (not `terraform plan -json`, which is a log)",
+        ) from error
+    return Plan(changes={change.address: change for change in changes})
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    change = entry["change"]
+    return Change(
+        address=str(entry["address"]),
+        type=str(entry["type"]),
+        action=_action(change["actions"]),
+        after=dict(change.get("after") or {}),
+        imports=str((change.get("importing") or {}).get("id", "")),
+        replace_paths=tuple(".".join(str(part) for part in path) for path in change.get("replace_paths", [])),
+    )
+
+
+def _action(actions: list[str]) -> Action:
+    match sorted(actions):
+        case ["create", "delete"]:
+            return Action.REPLACE
+        # "forget" leaves the object and drops it from state: to us it is as good as gone.
+        case ["delete"] | ["forget"]:
+            return Action.DESTROY
+        case [("create" | "update" | "no-op") as only]:
+            return Action(only)
+        case other:
+            raise ValueError(f"unknown actions {other}")

@@ -14,6 +14,7 @@
     ├── TerraformFailed     30   terraform ended with an error (init, plan, apply)
     ├── ProofFailed         40   what was deployed does not answer as it must
     ├── BoxError            50   AWS in a box could not start, or broke
+    ├── EngineFailed        60   a step in the Dagger engine failed
     ├── UsageError          64   the command line is not one Ferry knows
     ├── InternalError       70   a mistake in Ferry itself
     └── Interrupted        130   the user, or the runner, stopped it
@@ -117,6 +118,10 @@ class ProofFailed(FerryError):
 
 class BoxError(FerryError):
     exit_code = 50
+
+
+class EngineFailed(FerryError):
+    exit_code = 60
 
 
 class UsageError(FerryError):

@@ -20,7 +20,7 @@ from dagger.mod._exceptions import FunctionError
 
 from ferry import config as reading
 from ferry import model, shape
-from ferry.errors import CredentialsError, FerryError, UsageError
+from ferry.errors import CredentialsError, EngineFailed, FerryError, UsageError
 from ferry.outside.aws import Access, Credentials, probes
 from ferry.outside.builder import assemble
 from ferry.outside.builder.dagger import UV, DaggerBuilder
@@ -37,6 +37,8 @@ from ferry.verbs.publish import publish, references
 
 HOW = "cmd:aws configure export-credentials"
 NO_COMMIT = "0" * 40
+OUTPUT_CHARACTERS = 4000
+"""How much of a failed program's output an error repeats: its end, where the verdict is."""
 
 NEVER = "never"
 PURE = "168h"
@@ -62,7 +64,8 @@ NOT_SOURCE = [
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def object_type[T](cls: type[T]) -> type[T]:
     """Dagger's own decorator; type checkers do not see through it that the class becomes a dataclass."""
-    return dagger.object_type(cls)
+    made: type[T] = dagger.object_type(cls)
+    return made
 
 
 def verb[**P, R](
@@ -79,7 +82,9 @@ def verb[**P, R](
             try:
                 return await call(*args, **kwargs)
             except (FerryError, BaseExceptionGroup) as error:
-                raise FunctionError(failure.text(_mask.masked(failure.facts(error)))) from None
+                raise _told(error) from None
+            except dagger.QueryError as error:
+                raise _told(_of_engine(error)) from None
 
         return function(cache=cache)(mark(told) if mark else told)  # type: ignore[call-overload,no-any-return] # the stubs omit `cache`
 
@@ -88,6 +93,19 @@ def verb[**P, R](
 
 _mask = Mask()
 """One call is one process: what is registered here is masked in everything that the call says."""
+
+
+def _told(error: BaseException) -> FunctionError:
+    return FunctionError(failure.text(_mask.masked(failure.facts(error))))
+
+
+def _of_engine(error: dagger.QueryError) -> EngineFailed:
+    """What a program printed, or what the engine itself said."""
+    if isinstance(error, dagger.ExecError):
+        said = "\n".join(text.strip()[-OUTPUT_CHARACTERS:] for text in (error.stdout, error.stderr) if text.strip())
+        where = " ".join(error.command)
+        return EngineFailed(f"a step ended with {error.exit_code}", where=where, why=said, next="mend what it names")
+    return EngineFailed("the engine could not do a step", why=str(error), next="run it again with -vv for every step")
 
 
 @object_type

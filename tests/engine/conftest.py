@@ -1,0 +1,110 @@
+"""A real engine, a clone that has never seen `ci/sdk`, and an AWS in a box for it to work on.
+
+They run where `dagger` is on PATH and its engine answers. In a closed network FERRY_TEST_IMAGE_MIRROR names a registry
+with the external images (tcp://127.0.0.1:5000); terraform providers are found as Ferry finds them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from ferry.outside.aws import Access, Credentials
+from ferry.outside.terraform import mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+ANSWER_SECONDS = 60
+CALL_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`dagger` in a clone of this repository."""
+
+    clone: Path
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        quiet = {"DAGGER_PROGRESS": "plain", "DAGGER_NO_NAG": "1", "NO_COLOR": "1", "DO_NOT_TRACK": "1"}
+        return subprocess.run(
+            ["dagger", *words],
+            cwd=self.clone,
+            env=os.environ | quiet,
+            capture_output=True,
+            text=True,
+            timeout=CALL_SECONDS,
+            check=False,
+        )
+
+    def call(self, *words: str) -> str:
+        """The result of a call that has to succeed."""
+        done = self.run("call", *words)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    if shutil.which("dagger") is None:
+        pytest.skip("dagger is not on PATH")
+    asked = subprocess.run(
+        ["dagger", "core", "version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
+    )
+    if asked.returncode != 0:
+        pytest.skip(f"no Dagger engine answers: {asked.stderr.strip()[-200:]}")
+    clone = tmp_path_factory.mktemp("clone")
+    # What git knows or would take, as it is now: the tests are about the work tree, not about the last commit.
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(lambda name: (ROOT / name).is_file(), files.stdout.splitlines()):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, clone / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=clone, check=True)
+    return Engine(clone)
+
+
+@pytest.fixture(scope="session")
+def closed_network() -> list[str]:
+    """What has to be said where the world cannot be reached."""
+    providers = mirror.find()
+    flags = [f"--providers={providers}"] if providers else []
+    images = os.environ.get("FERRY_TEST_IMAGE_MIRROR")
+    return [*flags, f"--image-mirror={images}"] if images else flags
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A box in a process of its own, with the bucket that the state goes to."""
+
+    access: Access
+    flags: list[str]
+
+
+@pytest.fixture
+def aws(tmp_path: Path, closed_network: list[str]) -> Iterator[Aws]:
+    with subprocess.Popen([sys.executable, "-m", "awsbox"], stdout=subprocess.PIPE, text=True) as box:
+        try:
+            assert box.stdout is not None
+            said = json.loads(box.stdout.readline())
+            credentials = Credentials(key=said["key"], secret=said["secret"])
+            access = Access(region="us-east-1", endpoint=said["endpoint"], credentials=credentials)
+            access.client("s3").create_bucket(Bucket="sentiment-analyzer-preprod-state")
+            secret = tmp_path / "credentials.json"
+            # With the newline that `cmd:` and `file:` secrets keep.
+            secret.write_text(
+                json.dumps({"Version": 1, "AccessKeyId": said["key"], "SecretAccessKey": said["secret"]}) + "\n"
+            )
+            port = said["endpoint"].rpartition(":")[2]
+            yield Aws(access, [f"--aws=file:{secret}", f"--aws-endpoint=tcp://127.0.0.1:{port}", *closed_network])
+        finally:
+            box.terminate()

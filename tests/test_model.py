@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 from ferry.errors import RecordError
-from ferry.model import Artifact, Deployment, Finding, Kind, Outcome, Release, Severity, from_json, to_json
+from ferry.model import (
+    Approval,
+    Artifact,
+    Deployment,
+    Environment,
+    Finding,
+    Kind,
+    Outcome,
+    Release,
+    Severity,
+    State,
+    from_json,
+    to_json,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,7 +64,24 @@ DEPLOYMENTS = st.builds(
     why=TEXT,
     previous=TEXT,
 )
+NAMES = st.from_regex(r"[a-z]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True)
+ENVIRONMENTS = st.builds(
+    Environment,
+    name=NAMES,
+    account=st.just("111122223333"),
+    deployer=st.just("arn:aws:iam::111122223333:role/ferry"),
+    state=st.builds(State, bucket=st.just("the-state"), key=st.sampled_from(["a.tfstate", "b/c.tfstate"])),
+    variables=st.sampled_from(["preprod.tfvars", "environments/prod.tfvars"]),
+    region=st.sampled_from(["", "us-east-1"]),
+    approval=st.sampled_from(Approval),
+)
 IMAGE = Artifact(name="page", kind=Kind.IMAGE, key="k", digest=f"sha256:{'0' * 64}", size=7)
+ENVIRONMENT = {
+    "account": "111122223333",
+    "deployer": "arn:aws:iam::111122223333:role/ferry",
+    "state": {"bucket": "the-state", "key": "a.tfstate"},
+    "variables": "prod.tfvars",
+}
 RELEASE = Release(commit="a" * 40, dirty=False, artifacts=(IMAGE, replace(IMAGE, name="jobs", kind=Kind.ZIP)))
 DEPLOYMENT = Deployment(
     environment="prod",
@@ -78,13 +108,25 @@ def rewritten(change: Callable[[dict[str, Any]], object]) -> str:
 
 
 @FUZZ
-@given(RELEASES | DEPLOYMENTS)
-def test_a_record_is_read_back_as_it_was(value: Release | Deployment) -> None:
+@given(RELEASES | DEPLOYMENTS | ENVIRONMENTS | ARTIFACTS | FINDINGS)
+def test_a_record_is_read_back_as_it_was(value: Release | Deployment | Environment | Artifact | Finding) -> None:
     text = to_json(value)
 
     assert from_json(type(value), text) == value
     assert to_json(from_json(type(value), text)) == text
-    assert from_json(type(value), text).id == value.id
+
+
+@FUZZ
+@given(RELEASES | DEPLOYMENTS)
+def test_what_is_read_back_has_the_same_id(value: Release | Deployment) -> None:
+    assert from_json(type(value), to_json(value)).id == value.id
+
+
+@pytest.mark.parametrize("name", [7, None, "no good", "", ["prod"]])
+def test_an_environment_needs_its_name(name: object) -> None:
+    environment = ENVIRONMENT | {"schema": "ferry.environment/1", "name": name}
+
+    assert "this environment record cannot be trusted" in refused(json.dumps(environment), Environment).what
 
 
 def test_a_record_can_be_read_by_people() -> None:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
 from ferry.errors import RecordError
-from ferry.shape import FromKey, Misfit, Misshapen, Number, Text, dotted, plain, read, show
+from ferry.shape import FromKey, Misfit, Misshapen, Number, Text, dotted, key_field, plain, read, show
 
 Account = Annotated[str, Text(pattern=r"[0-9]{12}", says="12 digits in quotes, such as '111122223333'")]
 Name = Annotated[
@@ -201,7 +201,7 @@ _AGAIN = {
 def to_json(value: Any) -> str:
     """The record of a value: the same text for the same value, and always one that `from_json` takes."""
     kind = type(value)
-    text = json.dumps({"schema": _schema(kind), **_seal(value), **plain(value)}, indent=2) + "\n"
+    text = json.dumps({"schema": _schema(kind), **_seal(value), **_content(value)}, indent=2) + "\n"
     if from_json(kind, text, where="about to be written") != value:
         raise _refusal(kind, "about to be written", "what is read back from it is not the same")
     return text
@@ -215,7 +215,7 @@ def from_json[T](kind: type[T], text: str, *, where: str = "") -> T:
         raise _foreign(kind, where, schema)
     seal: dict[str, Any] = {key: record.pop(key) for key in ("id", "sha256") if key in record}
     try:
-        value = read(kind, record)
+        value = _read(kind, record)
     except Misshapen as error:
         raise _refusal(kind, where, _listed(error)) from None
     if seal != _seal(value):
@@ -224,6 +224,24 @@ def from_json[T](kind: type[T], text: str, *, where: str = "") -> T:
         )
         raise _refusal(kind, where, why)
     return value
+
+
+def _content(value: Any) -> dict[str, Any]:
+    """A value that is named by the key it stands under writes its name beside the rest."""
+    key = key_field(type(value))
+    return {**({key: getattr(value, key)} if key else {}), **plain(value)}
+
+
+def _read[T](kind: type[T], record: dict[str, Any]) -> T:
+    key = key_field(kind)
+    if not key:
+        return read(kind, record)
+    name = record.pop(key, None)
+    if not isinstance(name, str):
+        raise Misshapen((Misfit(path=(key,), found=show(name), allowed="a name"),))
+    keyed: Any = Mapping[Name, kind]  # type: ignore[valid-type] # a type that is a value here
+    named: Mapping[str, T] = read(keyed, {name: record})
+    return named[name]
 
 
 def _seal(value: Any) -> dict[str, Any]:
@@ -274,4 +292,5 @@ def _schema(kind: type[Any]) -> str:
 
 
 def _hash(value: Any) -> str:
-    return sha256(json.dumps(plain(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    content = value if isinstance(value, dict) else _content(value)
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -90,6 +90,11 @@ def read[T](kind: type[T], data: object) -> T:
     return cast("T", value)
 
 
+def key_field(kind: Any) -> str:
+    """The field that is not in the data but is the key that the data stands under; empty for none."""
+    return _table(kind).from_key
+
+
 def plain(value: Any) -> Any:
     """The data that `read` turns into `value` again. Fields that say nothing (None, "") by default are left out."""
     match value:

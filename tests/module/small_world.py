@@ -102,6 +102,7 @@ def answers(aws: str) -> dict[str, Any]:
         "Container.withExec": lambda step: {"stdout": PLAN if "show" in step.last.args["args"] else ""},
         "Directory.export": _exported,
         "File.contents": FERRY_TOML,
+        "GitRef.commit": "c0ffee" * 6 + "c0de",
         "Secret.plaintext": CREDENTIALS,
         "Service.endpoint": lambda service: services[service.first.args["name"]],
     }

@@ -105,6 +105,11 @@ def takes_no_default_secret(module: Declared) -> list[str]:
     ]
 
 
+def has_one_default(module: Declared) -> list[str]:
+    """A path of the caller's and a value: a real engine does not load the module."""
+    return [name for name, a in module.arguments() if a.default_path is not None and a.default is not None]
+
+
 def names_only_known_types(module: Declared) -> list[str]:
     """An enum without its decorator is accepted by the SDK, and not by the engine."""
     known = {*schema().type_map, *(o.name for o in module.objects), *(e.name for e in module.enums)}
@@ -134,6 +139,7 @@ RULES: list[Rule] = [
     is_not_named_id,
     is_not_named_like_the_core,
     takes_no_default_secret,
+    has_one_default,
     names_only_known_types,
 ]
 
@@ -270,7 +276,9 @@ class Broken:
         pass
 
     @function(cache="never")
-    def pick(self, one: Undecorated) -> str:
+    def pick(
+        self, one: Undecorated, both: Annotated[dagger.GitRef | None, DefaultPath("."), Doc("Has two.")] = None
+    ) -> str:
         """Has a doc."""
 
     @function(cache="never")
@@ -296,6 +304,7 @@ FOUND: dict[Rule, list[str]] = {
     is_not_named_id: ["Broken.id"],
     is_not_named_like_the_core: ["Broken.secret"],
     takes_no_default_secret: ["Broken(token)"],
+    has_one_default: ["Broken.pick(both)"],
     names_only_known_types: ["Broken.pick(one): Undecorated"],
 }
 

@@ -158,9 +158,11 @@ class Ferry:
         "python:3.13-slim"
     )
     terraform_image: Annotated[str, Doc("The image that holds terraform.")] = "hashicorp/terraform:1.11.4"
-    commit: Annotated[
-        str, Doc("The commit that the source is of, in full. Left out: a release of uncommitted work.")
-    ] = ""
+    history: Annotated[
+        dagger.GitRepository | None,
+        DefaultPath("."),
+        Doc("The git repository that the source is of: it says which commit is built, and whether anything differs."),
+    ]
 
     @verb(cache=PURE)
     async def config(self) -> str:
@@ -173,8 +175,8 @@ class Ferry:
         config = await self.settings()
         mirror = await _address(self.image_mirror)
         builder = DaggerBuilder(self.source, python=self.python_image, mirror=mirror)
-        commit = self.commit or NO_COMMIT
-        built = await build(config, builder, _report(), commit=commit, dirty=not self.commit)
+        commit, dirty = await self._commit()
+        built = await build(config, builder, _report(), commit=commit, dirty=dirty)
         return Release(ferry=self, manifest=model.to_json(built.release), layouts=_layouts(built))
 
     @verb(cache=NEVER)
@@ -244,6 +246,15 @@ class Ferry:
     async def schema(self) -> dagger.Changeset:
         """Write the JSON Schema of ferry.toml anew."""
         return self.source.with_new_file("docs/reference/ferry.schema.json", reading.schema_text()).changes(self.source)
+
+    async def _commit(self) -> tuple[str, bool]:
+        """What is built, in git's words. Source without a history is work that nobody has committed."""
+        if self.history is None:
+            return NO_COMMIT, True
+        try:
+            return await self.history.head().commit(), not await self.history.uncommitted().is_empty()
+        except dagger.QueryError:
+            return NO_COMMIT, True
 
     def _tools(self) -> dagger.Container:
         """The workbench of this repository, installed from its lock."""

@@ -1,14 +1,18 @@
 # Everything a person or CI does here. `make` alone lists it; each target does its own set-up first.
 SHELL := /bin/sh
 UV_VERSION := 0.13.8
-# uv from PATH, or one of our own in .tools: python3 is all that must be there.
-UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/uv/bin/uv)
+# uv from PATH, or one of our own in .tools: python3 is all that must be there. Relative paths: folders may have spaces.
+OWN_UV := .tools/uv/bin/uv
+ON_PATH := $(shell command -v uv 2>/dev/null)
+UV := $(if $(ON_PATH),uv,$(OWN_UV))
 VENV := .venv/.made
 RUN := $(UV) run --frozen --no-sync
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test unit check bench clean
+.PHONY: help rehearse test unit check docs bench clean
+# Tools run side by side within a target where that pays; targets themselves come one after the other, -j or not.
+.NOTPARALLEL:
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -27,19 +31,28 @@ check: $(VENV)  ## lint, format, types, lock files, terraform format
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
+	@command -v terraform >/dev/null || { \
+	  echo "error: terraform is not on PATH"; echo "  next: install terraform 1.11 or newer, then make again"; exit 1; }
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive infrastructure
+
+docs: $(VENV)  ## write the generated parts of docs/reference anew
+	$(RUN) python docs/generate.py
 
 bench: $(VENV)  ## measure speed, as ratios against a baseline in the same run
 	$(RUN) python bench/startup.py
 
 clean:  ## remove what was made here
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .ferry dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV): uv.lock pyproject.toml .python-version | $(UV)
+$(VENV): uv.lock pyproject.toml .python-version $(if $(ON_PATH),,| $(OWN_UV))
 	$(UV) sync --locked --all-extras
 	@touch $(VENV)
 
-$(CURDIR)/.tools/uv/bin/uv:
+# Some systems split venv from python3; pip alone will do.
+$(OWN_UV):
 	@echo "uv is not on PATH: installing uv $(UV_VERSION) into .tools"
-	@python3 -m venv .tools/uv && .tools/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
-	  || { echo "error: uv could not be installed"; echo "  next: install uv (https://docs.astral.sh/uv), then make again"; exit 1; }
+	@{ python3 -m venv .tools/uv && .tools/uv/bin/python -m pip install --quiet uv==$(UV_VERSION); } \
+	  || { rm -rf .tools/uv; python3 -m pip install --quiet --target .tools/uv uv==$(UV_VERSION); } \
+	  || { rm -rf .tools/uv; echo "error: uv could not be installed"; \
+	       echo "  next: install uv (https://docs.astral.sh/uv), then make again"; exit 1; }

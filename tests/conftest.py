@@ -66,3 +66,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"{id} {text}" if proofs[id] else f"{id} {text}\n    no test yet")
         for proof in proofs[id]:
             terminalreporter.line(proof)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What async tests (`pytest.mark.anyio`) run on: the event loop that Ferry runs on."""
+    return "asyncio"

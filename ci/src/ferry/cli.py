@@ -1,100 +1,174 @@
 """`ferry …`: the verbs with this machine's own hands, without an engine.
 
-Results go to stdout, progress and messages to stderr. Every failure leaves through `run`, which alone knows
-about exit codes. What is slow to import (boto3, the emulator) is imported by the command that needs it.
+Results go to stdout, progress and messages to stderr; with `--json` a failure is a result too. Every failure leaves
+through `run`, which alone knows about exit codes. What is slow to import is imported by the command that needs it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
+import shlex
+import shutil
+import signal
 import sys
+import traceback
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperCommand
 
-from ferry.errors import BoxError, ConfigError, FerryError, InternalError, ProofFailed, TerraformFailed, UsageError
+from ferry import errors
+from ferry.errors import (
+    AwsError,
+    Blocked,
+    BoxError,
+    BuildFailed,
+    ConfigError,
+    FerryError,
+    InternalError,
+    Interrupted,
+    OutputLost,
+    ProofFailed,
+    RecordError,
+    RegistryDenied,
+    RegistryRefused,
+    RegistryUnavailable,
+    TerraformFailed,
+    ToolError,
+    UsageError,
+)
 from ferry.report import Report, failure, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from ferry.report import Reader
+
+WIDEST_HELP = 100
+_MEANING = re.compile(r"── (?P<name>\w+) +\d+ +(?P<meaning>.+)")
+MEANINGS = {line["name"]: line["meaning"] for line in _MEANING.finditer(errors.__doc__ or "")}
+"""What each failure means in a few words: the tree in `ferry.errors` says it."""
 
 
 @dataclass(slots=True)
 class Session:
-    """One call of `ferry`: what it reports to, and whether its result is for a program."""
+    """One call of `ferry`: whether its result is for a program, and what it reports to.
 
-    report: Report
-    json: bool = False
-    debug: bool = field(default_factory=lambda: bool(os.environ.get("FERRY_DEBUG")))
+    `out` is what goes to stdout: at the end and in one place, where writing can fail.
+    """
+
+    json: bool
+    debug: bool
+    out: io.StringIO = field(default_factory=io.StringIO)
+    report: Report | None = None
+    told: BaseException | None = None
+
+    @contextmanager
+    def reporting(self, *readers: Reader) -> Iterator[Report]:
+        """What happens inside is shown on stderr, and told to the readers, however it ends."""
+        self.report = Report([terminal.reader(sys.stderr, os.environ), *readers], debug=self.debug)
+        try:
+            with self.report:
+                yield self.report
+        except BaseException as error:
+            self.told = error
+            raise
 
     def answer(self, text: str, **result: Any) -> None:
         """The result: text for a person, or one JSON object."""
         sys.stdout.write((json.dumps(result, indent=2) if self.json else text) + "\n")
 
 
-def _codes(*errors: type[FerryError]) -> str:
-    """What a command's help says of how it ends; usage and our own mistakes can end any of them."""
-    known: list[type[FerryError]] = sorted([*errors, UsageError, InternalError], key=lambda error: error.exit_code)
-    return "Exit codes: 0 done, " + ", ".join(f"{error.exit_code} {error.__name__}" for error in known)
+class Command(TyperCommand):
+    """A command whose help ends with its exit codes: the epilog holds one to a line, a tab before what it means."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+        with formatter.section("Exit codes"):
+            formatter.write_dl([tuple(line.split("\t")) for line in (self.epilog or "").splitlines()])
+
+
+def _ends(*own: type[FerryError]) -> str:
+    """How a command can end; the last four are possible everywhere."""
+    known: list[type[FerryError]] = [*own, UsageError, InternalError, OutputLost, Interrupted]
+    lines = [f"{error.exit_code}\t{error.__name__}: {MEANINGS.get(error.__name__, '')}" for error in known]
+    return "\n".join(["0\tdone", *sorted(lines, key=lambda line: int(line.partition("\t")[0]))])
 
 
 app = typer.Typer(
-    name="ferry",
-    help="Carry one release from a commit to production: build once, adopt, plan, guard, apply, prove.",
+    help="Carry one release of a system on AWS Lambda and Terraform from a commit to production.",
     epilog="Each command's --help says its exit codes; docs/reference/exit-codes.md explains all of them.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text reads well at any width, in any log, and is there at once
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-config = typer.Typer(help="The file that says what is built and where it goes.", no_args_is_help=True)
+config = typer.Typer(
+    help="Look at the file that says what is built and where it goes.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
 app.add_typer(config, name="config")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The configuration to read.", show_default=True)]
-Json = Annotated[bool, typer.Option("--json", help="Print the result, or the error, as JSON.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The configuration to read.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result, or the error, as JSON on stdout.")]
 
 
-@config.command(epilog=_codes(ConfigError))
-def check(context: typer.Context, file: File = Path("ferry.toml"), *, json: Json = False) -> None:
-    """Read the configuration and list every mistake in it.
+@app.callback()
+def _ferry(
+    context: typer.Context, *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415
 
-    With --json: {"file", "project", "artifacts": [name], "environments": [name]}.
-    """
-    from ferry import config as reading  # noqa: PLC0415
-
-    session = _session(context, json=json)
-    found = reading.load(file)
-    artifacts, environments = list(found.artifacts), list(found.environments)
-    session.answer(
-        f"{file} is valid: {found.project}, {len(artifacts)} artifact(s), environments {', '.join(environments)}",
-        file=str(file),
-        project=found.project,
-        artifacts=artifacts,
-        environments=environments,
-    )
+        sys.stdout.write(f"ferry {installed('ferry')}\n")
+        raise typer.Exit
+    _needs_a_command(context)
 
 
-@config.command(epilog=_codes())
-def schema() -> None:
-    """Print the JSON Schema of the configuration, which editors complete from."""
-    from ferry import config as reading  # noqa: PLC0415
+@config.callback()
+def _needs_a_command(context: typer.Context) -> None:
+    """Without one there is only help to give: not what a script that lost its command asked for."""
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+        raise typer.Exit(UsageError.exit_code)
 
-    sys.stdout.write(reading.schema_text())
 
-
-@app.command(epilog=_codes(ConfigError, BoxError, TerraformFailed, ProofFailed))
+@app.command(
+    cls=Command,
+    epilog=_ends(
+        AwsError,
+        Blocked,
+        BoxError,
+        BuildFailed,
+        ConfigError,
+        ProofFailed,
+        RecordError,
+        RegistryDenied,
+        RegistryRefused,
+        RegistryUnavailable,
+        TerraformFailed,
+        ToolError,
+    ),
+)
 def rehearse(
     context: typer.Context,
     *,
-    environment: Annotated[str, typer.Option("--env", help="The environment to play.")] = "preprod",
-    source: Annotated[Path, typer.Option(help="The folder that holds ferry.toml.")] = Path(),
+    environment: Annotated[str, typer.Option("--env", metavar="NAME", help="The environment to play.")] = "preprod",
+    source: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder that holds ferry.toml.")] = Path(),
     json: Json = False,
 ) -> None:
-    """Run the whole pipeline against an AWS in a box: no account, no container engine.
+    """Run the whole pipeline here: no AWS account, no engine.
 
-    With --json: the record of the run (docs/reference/record.md).
+    AWS is an emulator in this process; build, registry client, Terraform and all that Ferry decides are real.
+    The run is written down in FOLDER/.ferry, however it ends: rehearsal.html to read, rehearsal.json for programs.
+
+    With --json: the record of the run, as docs/reference/record.md describes it.
     """
     import anyio  # noqa: PLC0415
 
@@ -104,8 +178,52 @@ def rehearse(
 
     session = _session(context, json=json)
     found = reading.load(source / "ferry.toml")
-    anyio.run(story.rehearse, found, environment, source.absolute(), session.report)
-    sys.stdout.write(record.render(session.report.events) if json else "rehearsed: every step is done\n")
+    found.environment(environment)
+    page, data = source / ".ferry/rehearsal.html", source / ".ferry/rehearsal.json"
+    try:
+        with session.reporting(*_written(page, data, title=f"Rehearsal of {environment}")) as report:
+            anyio.run(story.rehearse, found, environment, source.absolute(), report)
+        if not json:
+            sys.stdout.write(f"rehearsed {environment}: every step is done\n")
+    finally:
+        if not json and page.is_file():
+            sys.stdout.write(f"{page}\n")
+    if json:
+        sys.stdout.write(record.render(report.events))
+
+
+@config.command(cls=Command, epilog=_ends(ConfigError))
+def check(context: typer.Context, file: File = Path("ferry.toml"), *, json: Json = False) -> None:
+    """Read the configuration and list every mistake in it.
+
+    With --json: {"file": …, "project": …, "artifacts": [name, …], "environments": [name, …]}.
+    """
+    from ferry import config as reading  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    found = reading.load(file)
+    artifacts, environments = list(found.artifacts), list(found.environments)
+    session.answer(
+        f"{file} is valid: {found.project}\n"
+        f"  artifacts: {', '.join(artifacts) or 'none'}\n"
+        f"  environments: {', '.join(environments)}",
+        file=str(file),
+        project=found.project,
+        artifacts=artifacts,
+        environments=environments,
+    )
+
+
+@config.command(cls=Command, epilog=_ends())
+def schema(context: typer.Context, *, json: Json = False) -> None:
+    """Print the JSON Schema of the configuration.
+
+    Editors complete from it. It is JSON with and without --json, which here only decides how an error looks.
+    """
+    from ferry import config as reading  # noqa: PLC0415
+
+    _session(context, json=json)
+    sys.stdout.write(reading.schema_text())
 
 
 def _session(context: typer.Context, *, json: bool) -> Session:
@@ -114,27 +232,97 @@ def _session(context: typer.Context, *, json: bool) -> Session:
     return session
 
 
+def _written(page: Path, data: Path, *, title: str) -> Iterator[Reader]:
+    """The readers that keep a run; on GitHub the job's summary is one of them."""
+    from ferry.report import html, markdown, record  # noqa: PLC0415
+
+    with suppress(OSError):  # a folder that cannot be written is told of by the readers that need it
+        page.parent.mkdir(exist_ok=True)
+        (page.parent / ".gitignore").write_text("*\n")
+    yield html.reader(page, title=title)
+    yield record.reader(data)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        yield markdown.reader(Path(summary), title=title)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line. The one place where an error becomes an exit code."""
-    report = Report([terminal.reader(sys.stderr, os.environ)], debug=bool(os.environ.get("FERRY_DEBUG")))
-    session = Session(report)
+    session = Session(json="--json" in arguments, debug=bool(os.environ.get("FERRY_DEBUG")))
     try:
-        with report:
-            try:
-                return int(app(args=list(arguments), standalone_mode=False, obj=session) or 0)
-            except typer.TyperException as error:
-                said = f"ferry {' '.join(arguments)}"
-                raise UsageError(str(error), where=said, next="ferry --help") from None
+        with redirect_stdout(session.out):
+            code = _carried_out(arguments, session)
     except BaseException as error:  # noqa: BLE001 - also an interrupt, and whatever is wrong in Ferry itself
-        return _failed(session, error)
+        code = _failed(session, error)
+    return _delivered(session, code)
+
+
+def _carried_out(arguments: Sequence[str], session: Session) -> int:
+    width = min(shutil.get_terminal_size().columns, WIDEST_HELP)
+    command = typer.main.get_command(app)
+    try:
+        # Not `app(…)`, which takes interrupts and closed pipes for itself.
+        with command.make_context("ferry", list(arguments), obj=session, terminal_width=width) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.TyperException as error:
+        raise _usage(error, arguments) from None
+    return 0
+
+
+def _usage(error: Any, arguments: Sequence[str]) -> UsageError:
+    context = getattr(error, "ctx", None)
+    help = f"{context.command_path if context else 'ferry'} --help"
+    return UsageError(error.format_message(), where=shlex.join(["ferry", *arguments]), next=help)
 
 
 def _failed(session: Session, error: BaseException) -> int:
-    facts = session.report.failed(error)
+    """Tell of an error, where that is still to do, and give its exit code."""
+    report = session.report
+    if report is None or session.told is not error:
+        report = Report([terminal.reader(sys.stderr, os.environ)], debug=session.debug)
+    with report:
+        facts = report.failed(error)
+    if session.debug and not facts.trace:
+        with suppress(OSError):
+            sys.stderr.write(report.mask.masked("".join(traceback.format_exception(error))))
     if session.json:
-        sys.stdout.write(json.dumps(failure.to_json(facts), indent=2) + "\n")
+        session.out = io.StringIO(json.dumps(failure.to_json(facts), indent=2) + "\n")
     return facts.exit_code
 
 
+def _delivered(session: Session, code: int) -> int:
+    try:
+        sys.stdout.write(session.out.getvalue())
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # who read it had enough
+            return code
+        why = str(error.strerror)
+        lost = OutputLost("the result could not be written", where="stdout", why=why, next="send it somewhere else")
+        return code or _failed(session, lost)
+    return code
+
+
+def _give_up(stream: TextIO) -> None:
+    """What a stream still holds would be written, and fail, once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    for name in ("stdout", "stderr"):  # closed by who started us
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the rest of our life
+    # File names can hold what is no text.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # Runners stop a job with SIGTERM: end as for Ctrl-C, with what was started stopped too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    code = run(sys.argv[1:])
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _give_up(sys.stderr)
+    if code == Interrupted.exit_code:
+        os._exit(code)  # a thread that waits for AWS would hold us back for as long as it tries again
+    sys.exit(code)

@@ -17,6 +17,7 @@
     ├── EngineFailed        60   a step in the Dagger engine failed
     ├── UsageError          64   the command line is not one Ferry knows
     ├── InternalError       70   a mistake in Ferry itself
+    ├── OutputLost          74   the result could not be written
     └── Interrupted        130   the user, or the runner, stopped it
 
 Exit code 0 is success, 2 is "the plan has changes" (`ferry plan`), 1 is never used on purpose.
@@ -130,6 +131,10 @@ class UsageError(FerryError):
 
 class InternalError(FerryError):
     exit_code = 70
+
+
+class OutputLost(FerryError):
+    exit_code = 74
 
 
 class Interrupted(FerryError):

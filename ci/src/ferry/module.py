@@ -52,6 +52,7 @@ NOT_SOURCE = [
     "**/*.tfstate*",
     "**/*.tfplan",
     "**/.env",
+    "**/.ferry",
     "**/__pycache__",
     "**/.*_cache",
     "**/.hypothesis",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from anyio.abc import TaskStatus
 
@@ -41,12 +41,25 @@ class Box:
         listener = socket.create_server((HOST, 0))
         endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
         stop = anyio.Event()
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(_serve, listener, account, stop)
-            try:
-                yield Box(endpoint=endpoint, account=account)
-            finally:
-                stop.set()
+        with listener, _one_error():
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(_serve, listener, account, stop)
+                try:
+                    yield Box(endpoint=endpoint, account=account)
+                finally:
+                    stop.set()
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """A task group wraps what is raised in it: an error that is alone comes out as itself."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from error.__cause__
 
 
 async def _serve(listener: socket.socket, account: str, stop: anyio.Event, *, task_status: TaskStatus[None]) -> None:

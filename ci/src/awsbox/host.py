@@ -1,7 +1,8 @@
 """Run an image's command on this machine: what the emulator cannot do without a container engine.
 
 The layers are unpacked into a folder; the command runs with the image's environment. `python` is this
-interpreter, and absolute places in PYTHONPATH are looked for in the folder. The image's own base is not used.
+interpreter without the packages that are installed beside it, and absolute places in PYTHONPATH are looked for
+in the folder. The image's own base is not used.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import asynccontextmanager
+import zlib
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from anyio.abc import Process
 
 START_SECONDS = 30
+PYTHON = [sys.executable, "-S"]
+"""What the image lacks must not be found on this machine."""
 
 
 @asynccontextmanager
@@ -37,23 +42,48 @@ async def running(config: bytes, layers: Iterable[bytes], environment: Mapping[s
     # A file, not a pipe: nobody reads while the command runs, and a full pipe would stop it.
     with tempfile.TemporaryDirectory(prefix="awsbox-image-") as folder, tempfile.TemporaryFile() as log:
         root = Path(folder)
-        for layer in layers:
-            with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
-                archive.extractall(root, filter="tar")
+        _unpack(layers, root)
         port = _free_port()
-        variables = dict(pair.split("=", 1) for pair in said.get("Env", [])) | dict(environment)
+        variables = {name: value for name, _, value in (pair.partition("=") for pair in said.get("Env") or [])}
+        variables |= environment
         variables |= {"PORT": str(port), "HOST": HOST, "PYTHONPATH": _inside(root, variables.get("PYTHONPATH", ""))}
         variables |= {"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable if word == "python" else word for word in said["Cmd"]]
+        command = [*(said.get("Entrypoint") or []), *(said.get("Cmd") or [])]
+        if not command:
+            raise BoxFailed("the image says nothing of what it runs")
+        command[:1] = PYTHON if command[0] == "python" else command[:1]
         where = root / said.get("WorkingDir", "/").lstrip("/")
-        process = await anyio.open_process(
-            command, cwd=where, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        process = await _started(command, where, variables, log)
         try:
             await _listening(process, port, log)
             yield f"http://{HOST}:{port}"
         finally:
             await _stop(process)
+
+
+def _unpack(layers: Iterable[bytes], root: Path) -> None:
+    try:
+        for layer in layers:
+            with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
+                archive.extractall(root, filter="tar")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise BoxFailed(f"a layer of the image cannot be unpacked: {error}") from error
+
+
+async def _started(command: list[str], where: Path, variables: dict[str, str], log: IO[bytes]) -> Process:
+    try:
+        # A session of its own: whatever the command starts is stopped with it.
+        return await anyio.open_process(
+            command,
+            cwd=where,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BoxFailed(f"the image's command {command} does not start: {error}") from error
 
 
 def _inside(root: Path, paths: str) -> str:
@@ -86,6 +116,6 @@ async def _stop(process: Process) -> None:
             process.terminate()
             with anyio.move_on_after(5):
                 await process.wait()
-        if process.returncode is None:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.aclose()

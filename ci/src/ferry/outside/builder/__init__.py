@@ -17,7 +17,7 @@ PLATFORM = "x86_64-manylinux_2_28"
 DEPENDENCIES = "/opt/dependencies"
 """Where the dependencies lie in the image: apart from the application, a layer of their own."""
 
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "requirements.*")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", ".env", ".*_cache", "requirements.*")
 
 
 class Builder(Protocol):
@@ -55,7 +55,15 @@ def copy_application(source: Path, recipe: Recipe, target: Path) -> None:
     for folder in recipe.source:
         if not (source / folder).is_dir():
             raise BuildFailed("the application folder does not exist", where=folder, next="mend recipe.source")
-        shutil.copytree(source / folder, target / Path(folder).name, ignore=LEFT_OUT)
+        try:
+            shutil.copytree(source / folder, target / Path(folder).name, ignore=LEFT_OUT)
+        except OSError as error:
+            # One error for the folder, or a list of (source, target, why) for what is in it.
+            listed = error.args[0] if isinstance(error, shutil.Error) else [error.strerror or str(error)]
+            why = "\n".join(it if isinstance(it, str) else f"{it[0]}: {it[2]}" for it in listed)
+            raise BuildFailed(
+                "the application could not be copied", where=folder, why=why, next="mend or remove what it names"
+            ) from error
 
 
 def tidy(target: Path) -> None:
@@ -65,3 +73,6 @@ def tidy(target: Path) -> None:
     for record in target.glob("*.dist-info/RECORD"):
         # It holds the hash of the scripts in bin, whose first line names the interpreter of this machine.
         record.unlink()
+    for compiled in [*target.rglob("__pycache__")]:
+        # It holds the time at which its source was installed.
+        shutil.rmtree(compiled)

@@ -10,18 +10,21 @@ import gzip
 import hashlib
 import io
 import json
+import posixpath
 import stat
 import tarfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -61,18 +64,14 @@ class Image:
 
 def layer(folder: Path, at: str) -> Blob:
     """The folder's content, to lie at an absolute place in the image."""
+    place = PurePosixPath(posixpath.normpath(at)).relative_to("/")
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for parent in _parents(at):
-            archive.addfile(_entry(parent, mode=0o755, kind=tarfile.DIRTYPE))
+        for parent in [*reversed(place.parents), place][1:]:
+            archive.addfile(_entry(str(parent), mode=0o755, kind=tarfile.DIRTYPE))
         for path in sorted(folder.rglob("*")):
-            _add(archive, path, f"{at.strip('/')}/{path.relative_to(folder).as_posix()}")
+            _add(archive, path, str(place / path.relative_to(folder)))
     return Blob(LAYER, gzip.compress(tar.getvalue(), compresslevel=6, mtime=0))
-
-
-def _parents(at: str) -> Iterator[str]:
-    parts = at.strip("/").split("/")
-    return ("/".join(parts[: count + 1]) for count in range(len(parts)))
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
@@ -108,8 +107,10 @@ def assemble(
 ) -> Image:
     """The layers on top of the base, and how the image is started."""
     below = json.loads(base.config.data) if base else {}
-    said = below.get("config", {})
-    variables = dict(pair.split("=", 1) for pair in said.get("Env", [])) | dict(environment)
+    # Go writes what is empty as null. An entrypoint would get the command as its arguments.
+    said = {key: value for key, value in (below.get("config") or {}).items() if key != "Entrypoint"}
+    variables = {name: value for name, _, value in (pair.partition("=") for pair in said.get("Env") or [])}
+    variables |= dict(environment)
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -123,13 +124,13 @@ def assemble(
         },
         "rootfs": {
             "type": "layers",
-            "diff_ids": below.get("rootfs", {}).get("diff_ids", [])
+            "diff_ids": (below.get("rootfs", {}).get("diff_ids") or [])
             + [digest_of(gzip.decompress(blob.data)) for blob in layers],
         },
         # Tools that read an image expect one entry a layer.
-        "history": below.get("history", []) + [{"created": EPOCH, "created_by": "ferry"} for _ in layers],
+        "history": (below.get("history") or []) + [{"created": EPOCH, "created_by": "ferry"} for _ in layers],
     }
-    stack = (*(base.layers if base else ()), *layers)
+    stack = (*(_renamed(blob) for blob in (base.layers if base else ())), *layers)
     made = Blob(CONFIG, _canonical(config))
     manifest = {
         "schemaVersion": 2,
@@ -138,6 +139,11 @@ def assemble(
         "layers": [blob.descriptor() for blob in stack],
     }
     return Image(Blob(MANIFEST, _canonical(manifest)), made, stack)
+
+
+def _renamed(blob: Blob) -> Blob:
+    """Docker's name for the same kind of layer has no place in a manifest of OCI's."""
+    return Blob(LAYER, blob.data) if blob.media_type == DOCKER_LAYER else blob
 
 
 def _canonical(value: Mapping[str, Any]) -> bytes:

@@ -33,7 +33,9 @@ class HostBuilder:
             )
         # `uv run` names itself in UV; elsewhere it is on PATH.
         uv = os.environ.get("UV") or processes.find("uv", next="install uv, or start ferry through make")
-        done = await processes.run([uv, *builder.install(str(target), str(lock))])
+        # Compiling would be for nothing (see `tidy`), and uv has no option against this variable.
+        environment = {name: value for name, value in os.environ.items() if name != "UV_COMPILE_BYTECODE"}
+        done = await processes.run([uv, *builder.install(str(target), str(lock))], env=environment)
         if done.code != 0:
             raise builder.not_installed(recipe, done.err)
         builder.tidy(target)

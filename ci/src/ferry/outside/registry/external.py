@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ferry.outside.builder.assemble import Image
 
 HUB = "registry-1.docker.io"
+HUB_TOO = ("docker.io", "index.docker.io")
+"""What people call it; there is no registry under these names."""
 
 
 def parse(name: str) -> tuple[str, str, str]:
@@ -18,7 +20,9 @@ def parse(name: str) -> tuple[str, str, str]:
     rest, _, digest = name.partition("@")
     host, slash, path = rest.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
-        host, path = HUB, rest if slash else f"library/{rest}"
+        host, path = HUB_TOO[0], rest
+    if host in HUB_TOO:
+        host, path = HUB, path if "/" in path else f"library/{path}"
     repository, _, tag = path.partition(":")
     return host, repository, digest or tag or "latest"
 

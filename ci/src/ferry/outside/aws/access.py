@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ferry.errors import CredentialsError
@@ -28,19 +29,19 @@ class Credentials:
         """From the credential-process JSON that `aws configure export-credentials` prints."""
         try:
             said = json.loads(text)
-            return cls(
-                key=str(said["AccessKeyId"]).strip(),
-                secret=str(said["SecretAccessKey"]).strip(),
-                token=str(said.get("SessionToken") or "").strip(),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
+            names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            key, secret, token = (str(said.get(name) or "").strip() for name in names)
+        except (ValueError, AttributeError, RecursionError):
+            key = secret = token = ""
+        if not key or not secret:
             # The text itself is a secret: say what it should have been, never what it was.
             raise CredentialsError(
                 "the AWS credentials are not the JSON of a credential process",
                 where="--aws",
                 why="expected an object with AccessKeyId, SecretAccessKey and, for a role, SessionToken",
                 next=HOW,
-            ) from None
+            )
+        return cls(key=key, secret=secret, token=token)
 
     def secrets(self) -> tuple[str, ...]:
         return tuple(text for text in (self.secret, self.token) if text)
@@ -56,18 +57,22 @@ class Access:
 
     def client(self, service: str) -> Any:
         """A boto3 client; imported here because it is slow to import and most calls need none."""
-        import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
-        # botocore reads AWS_CA_BUNDLE and friends from the environment; a bundle is of no use to plain HTTP.
-        return boto3.client(
-            service,  # type: ignore[call-overload] # the name is not a literal here
+        return _session().client(
+            service,
             region_name=self.region,
             endpoint_url=self.endpoint or None,
             aws_access_key_id=self.credentials.key,
             aws_secret_access_key=self.credentials.secret,
             aws_session_token=self.credentials.token or None,
-            config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30),
+            config=Config(
+                retries={"mode": "standard", "max_attempts": 4},
+                connect_timeout=5,
+                read_timeout=30,
+                # A stand-in is near: the proxy of this machine leads away from it.
+                proxies={} if self.endpoint else None,
+            ),
         )
 
     def environment(self) -> Mapping[str, str]:
@@ -81,6 +86,15 @@ class Access:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         return {name: value for name, value in said.items() if value}
+
+
+@cache
+def _session() -> Any:
+    import boto3  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    # No profile of the caller's is read, whatever AWS_PROFILE names: we are told who we are. AWS_CA_BUNDLE is.
+    return boto3.Session(botocore_session=Session(session_vars={"profile": (None, None, None, None)}))
 
 
 def without_aws(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
     from ferry.outside.aws import Access
 
-type After = Mapping[str, Any]
 
-
-async def existing(access: Access, type: str, after: After) -> str | None:
+async def existing(access: Access, type: str, after: Mapping[str, Any]) -> str | None:
     """The import id of the object that this planned resource would collide with; None when there is none."""
-    probe = PROBES.get(type)
-    return None if probe is None else await to_thread.run_sync(probe, access, after)
+    key, probe = PROBES.get(type, ("", None))
+    name = after.get(key)
+    # A name that AWS makes up, or that is known only after the apply, collides with nothing.
+    return await to_thread.run_sync(probe, access, str(name)) if probe and name else None
 
 
-def _repository(access: Access, after: After) -> str | None:
+def _repository(access: Access, name: str) -> str | None:
     client = access.client("ecr")
-    name = str(after["name"])
     with failures.translated(f"ecr:DescribeRepositories {name}"):
         try:
             client.describe_repositories(repositoryNames=[name])
@@ -33,9 +32,8 @@ def _repository(access: Access, after: After) -> str | None:
     return name
 
 
-def _role(access: Access, after: After) -> str | None:
+def _role(access: Access, name: str) -> str | None:
     client = access.client("iam")
-    name = str(after["name"])
     with failures.translated(f"iam:GetRole {name}"):
         try:
             client.get_role(RoleName=name)
@@ -44,9 +42,8 @@ def _role(access: Access, after: After) -> str | None:
     return name
 
 
-def _function(access: Access, after: After) -> str | None:
+def _function(access: Access, name: str) -> str | None:
     client = access.client("lambda")
-    name = str(after["function_name"])
     with failures.translated(f"lambda:GetFunction {name}"):
         try:
             client.get_function(FunctionName=name)
@@ -55,16 +52,15 @@ def _function(access: Access, after: After) -> str | None:
     return name
 
 
-def _log_group(access: Access, after: After) -> str | None:
-    name = str(after["name"])
+def _log_group(access: Access, name: str) -> str | None:
     with failures.translated(f"logs:DescribeLogGroups {name}"):
         found = access.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return name if any(group["logGroupName"] == name for group in found) else None
 
 
-PROBES: dict[str, Callable[[Access, After], str | None]] = {
-    "aws_cloudwatch_log_group": _log_group,
-    "aws_ecr_repository": _repository,
-    "aws_iam_role": _role,
-    "aws_lambda_function": _function,
+PROBES: dict[str, tuple[str, Callable[[Access, str], str | None]]] = {
+    "aws_cloudwatch_log_group": ("name", _log_group),
+    "aws_ecr_repository": ("name", _repository),
+    "aws_iam_role": ("name", _role),
+    "aws_lambda_function": ("function_name", _function),
 }

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ferry.outside.aws import Access
     from ferry.tfplan import Plan
 
-LEFT_OUT = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "ferry_*", "ferry.*")
+LEFT_OUT = shutil.ignore_patterns(
+    ".terraform", "*.tfstate*", "*.tfplan", words.INPUTS_FILE, words.IMPORTS_FILE, words.OVERRIDE_FILE
+)
 
 
 class HostTerraform:
@@ -32,7 +34,7 @@ class HostTerraform:
         found = mirror.find()
         config.write_text(mirror.cli_config(found, mirror.providers(found) if found else ()))
         self._environment = {
-            **without_aws(),
+            **{name: value for name, value in without_aws().items() if not words.STEERING.fullmatch(name)},
             **words.ENVIRONMENT,
             **access.environment(),
             "TF_CLI_CONFIG_FILE": str(config),
@@ -42,6 +44,7 @@ class HostTerraform:
         (self._work / name).write_text(text)
 
     async def init(self, backend: Mapping[str, str]) -> None:
+        words.check_version(await self._run(*words.VERSION))
         await self._run(*words.init(backend, locked=(self._work / words.LOCK_FILE).is_file()))
 
     async def plan(self, variables: str) -> Plan:

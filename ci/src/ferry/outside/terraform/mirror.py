@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ def find(environment: Mapping[str, str] = os.environ, opt: Path = Path("/opt")) 
                 why=f"expected a folder {MARK} in it, as `terraform providers mirror` makes",
                 next=f"unset {VARIABLE}, or: terraform providers mirror {named}",
             )
-        return Path(named)
+        return Path(named).absolute()  # terraform runs in a folder of its own
     return next((place for place in _places(environment, opt) if (place / MARK).is_dir()), None)
 
 
@@ -58,7 +59,7 @@ def cli_config(mirror: Path | str | None, held: tuple[str, ...] = ()) -> str:
     return (
         "disable_checkpoint = true\n"
         "provider_installation {\n"
-        f'  filesystem_mirror {{\n    path    = "{mirror}"\n    include = [{names}]\n  }}\n'
+        f"  filesystem_mirror {{\n    path    = {json.dumps(str(mirror))}\n    include = [{names}]\n  }}\n"
         f"  direct {{\n    exclude = [{names}]\n  }}\n"
         "}\n"
     )

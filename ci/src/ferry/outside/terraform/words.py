@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from ferry.errors import TerraformFailed
+from ferry.errors import TerraformFailed, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,13 +15,32 @@ INPUTS_FILE = "ferry.auto.tfvars.json"
 IMPORTS_FILE = "ferry_imports.tf.json"
 OVERRIDE_FILE = "ferry_override.tf.json"
 ENVIRONMENT = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+STEERING = re.compile(r"TF_(WORKSPACE|DATA_DIR|CLI_ARGS.*)")
+"""Variables with which a shell would change which state is used, or what terraform is told."""
 
 LOCK_FILE = ".terraform.lock.hcl"
+OLDEST = (1, 11)
+"""The first version that locks a state in S3 with nothing but S3."""
+VERSION = ("version", "-json")
 OUTPUTS = ("output", "-json", "-no-color")
 PROGRESS = re.compile(
-    r"^\S+: (Creating|Creation complete|Modifying|Modifications complete|Destroying|Importing|Still )"
+    r"^\S.*?: (Creating|Creation complete|Modifying|Modifications complete|Destroying|Destruction complete"
+    r"|Importing|Still )"
 )
 ERROR = re.compile(r"^Error: (?P<what>.+)$", re.MULTILINE)
+
+
+def check_version(text: str) -> None:
+    """Refuse a terraform that is too old, of what `terraform version -json` prints."""
+    found = re.search(r'"terraform_version":\s*"((\d+)\.(\d+)[^"]*)"', text)
+    if found is None or (int(found[2]), int(found[3])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise ToolError(
+            f"terraform {oldest} or newer is needed",
+            where="terraform version",
+            why=f"found {found[1]}" if found else "it does not say its version as terraform does",
+            next=f"install terraform {oldest} or newer, and put it first on PATH",
+        )
 
 
 def init(backend: Mapping[str, str], *, locked: bool) -> tuple[str, ...]:
@@ -67,7 +86,16 @@ def imports(found: Mapping[str, str]) -> str:
 
 def outputs(text: str) -> dict[str, Any]:
     """Name to value, of what `terraform output -json` prints."""
-    return {name: said["value"] for name, said in json.loads(text).items()}
+    try:
+        return {name: said["value"] for name, said in json.loads(text).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # An output may be a secret: say what is wrong with it, never what it is.
+        raise TerraformFailed(
+            "terraform output is not JSON",
+            where="terraform output",
+            why=f"{type(error).__name__}: {error}",
+            next="look for warnings that terraform prints among its outputs: terraform output -json",
+        ) from error
 
 
 def only_progress(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -77,15 +105,16 @@ def only_progress(say: Callable[[str], None]) -> Callable[[str], None]:
 
 def failed(verb: str, code: int, err: str) -> TerraformFailed:
     """What terraform printed, cut down to its errors."""
-    first = ERROR.search(err)
+    body = _body(err)
+    first = ERROR.search(body)
     return TerraformFailed(
         f"terraform {verb} failed: {first['what'] if first else f'exit code {code}'}",
         where=f"terraform {verb}",
-        why=_body(err),
+        why=body[first.start() if first else 0 :][:4000],
         next="mend what it names, then run the same command again: what is already there is adopted",
     )
 
 
 def _body(err: str) -> str:
     lines = [line.lstrip("│╷╵ ").rstrip() for line in err.splitlines()]
-    return "\n".join(line for line in lines if line)[-4000:]
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,202 @@
+"""HostTerraform against a program that only writes down how it was called; `slow`: against terraform itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ferry.errors import FerryError, RecordError, TerraformFailed, ToolError
+from ferry.outside.aws import Access, Credentials
+from ferry.outside.terraform import words
+from ferry.outside.terraform.host import HostTerraform
+from ferry.tfplan import Action
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+ACCESS = Access(region="eu-central-1", credentials=Credentials(key="AKIA", secret="planted"), endpoint="http://box")
+PROGRAM = f"""#!{sys.executable} -S
+import json, os, sys
+here = os.path.dirname(__file__)
+with open(here + "/history", "a") as history:
+    print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]), file=history)
+with open(here + "/script") as script:
+    code, out, err = json.load(script).get(sys.argv[1], [0, "", ""])
+sys.stdout.write(out)
+sys.stderr.write(err)
+sys.exit(code)
+"""
+SCRIPT: dict[str, tuple[int, str, str]] = {
+    "version": (0, '{"terraform_version": "1.11.4"}', ""),
+    "show": (0, '{"format_version": "1.2"}', ""),
+    "output": (0, '{"url": {"value": "x"}}', ""),
+}
+
+
+class Machine:
+    """A folder that is on PATH, with a terraform in it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.root, self.work = place / "root", place / "work"
+        self.root.mkdir()
+        (place / "bin").mkdir()
+        program = place / "bin/terraform"
+        program.write_text(PROGRAM)
+        program.chmod(0o755)
+        self.script()
+
+    def script(self, **steps: tuple[int, str, str]) -> None:
+        (self.place / "bin/script").write_text(json.dumps(SCRIPT | steps))
+
+    def terraform(self) -> HostTerraform:
+        return HostTerraform(self.root, self.work, ACCESS)
+
+    @property
+    def history(self) -> list[Any]:
+        return [json.loads(line) for line in (self.place / "bin/history").read_text().splitlines()]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return Machine(tmp_path)
+
+
+async def test_each_step_is_one_call_in_the_working_folder(machine: Machine) -> None:
+    terraform = machine.terraform()
+    await terraform.init({"bucket": "state"})
+    assert (await terraform.plan("a.tfvars")).empty
+    await terraform.apply(lambda _: None)
+    assert await terraform.outputs() == {"url": "x"}
+    assert [args[0] for args, _, _ in machine.history] == ["version", "init", "plan", "show", "apply", "output"]
+    assert {cwd for _, cwd, _ in machine.history} == {str(machine.work)}
+
+
+async def test_the_users_own_folder_is_left_alone(machine: Machine) -> None:
+    (machine.root / "main.tf").write_text("# theirs")
+    await machine.terraform().write("main.tf", "# ours")
+    assert (machine.root / "main.tf").read_text() == "# theirs"
+    assert (machine.work / "main.tf").read_text() == "# ours"
+
+
+def test_what_earlier_runs_left_is_not_taken_along(machine: Machine) -> None:
+    kept = ["main.tf", "ferry_boats.tf", "modules/ferry_boats/main.tf", ".terraform.lock.hcl", "environments/a.tfvars"]
+    left = [".terraform/x", "terraform.tfstate", "terraform.tfstate.backup", "ferry.tfplan", words.IMPORTS_FILE]
+    for name in [*kept, *left, words.INPUTS_FILE, words.OVERRIDE_FILE]:
+        (machine.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (machine.root / name).touch()
+    machine.terraform()
+    assert {str(path.relative_to(machine.work)) for path in machine.work.rglob("*") if path.is_file()} == set(kept)
+
+
+async def test_only_what_is_handed_in_decides_who_terraform_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_ARGS_init"):
+        monkeypatch.setenv(name, "theirs")
+    monkeypatch.setenv("TF_VAR_kept", "1")
+    await machine.terraform().init({})
+    said = machine.history[0][2]
+    assert "theirs" not in said.values()
+    assert said.items() >= {**ACCESS.environment(), "TF_VAR_kept": "1", "TF_INPUT": "0"}.items()
+
+
+@pytest.mark.parametrize("locked", [True, False])
+async def test_the_lock_file_is_law_where_there_is_one(machine: Machine, *, locked: bool) -> None:
+    if locked:
+        (machine.root / words.LOCK_FILE).touch()
+    await machine.terraform().init({})
+    assert ("-lockfile=readonly" in machine.history[-1][0]) is locked
+
+
+async def test_a_terraform_that_is_too_old_is_refused_before_anything_else(machine: Machine) -> None:
+    machine.script(version=(0, '{"terraform_version": "1.10.5"}', ""))
+    with pytest.raises(ToolError, match=r"1\.11 or newer is needed"):
+        await machine.terraform().init({})
+    assert len(machine.history) == 1
+
+
+async def test_progress_is_told_line_by_line(machine: Machine) -> None:
+    machine.script(apply=(0, "a.b: Creating...\nApply complete!\na.b: Creation complete after 0s", ""))
+    said: list[str] = []
+    await machine.terraform().apply(said.append)
+    assert said == ["a.b: Creating...", "a.b: Creation complete after 0s"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind", "says"),
+    [
+        ({"plan": (1, "", "\nError: Unsupported argument\n")}, TerraformFailed, "plan failed: Unsupported argument"),
+        ({"plan": (-9, "", "")}, TerraformFailed, "plan failed: exit code"),
+        ({"show": (0, "Error: not a plan", "")}, RecordError, "not the JSON of a terraform plan"),
+        ({"show": (0, "{}", "")}, RecordError, "not the JSON of a terraform plan"),
+    ],
+)
+async def test_a_step_that_fails_is_named(
+    machine: Machine, steps: dict[str, tuple[int, str, str]], kind: type[FerryError], says: str
+) -> None:
+    machine.script(**steps)
+    with pytest.raises(kind, match=says):
+        await machine.terraform().plan("")
+
+
+def test_a_root_that_does_not_exist_is_named(machine: Machine) -> None:
+    machine.root.rmdir()
+    with pytest.raises(ToolError, match="root does not exist") as caught:
+        machine.terraform()
+    assert caught.value.where == str(machine.root)
+
+
+def test_a_machine_without_terraform_is_told_what_to_do(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ToolError, match="terraform is not on PATH") as caught:
+        machine.terraform()
+    assert "1.11" in caught.value.next
+    assert not machine.work.exists()
+
+
+async def test_a_wrong_mirror_is_named_before_terraform_runs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERRY_PROVIDER_MIRROR", str(machine.root))
+    with pytest.raises(ToolError, match="FERRY_PROVIDER_MIRROR"):
+        machine.terraform()
+
+
+LOCAL = """
+variable "environment" { type = string }
+variable "images" { type = map(string) }
+resource "terraform_data" "a" { input = var.environment }
+output "made" { value = terraform_data.a.output }
+"""
+
+
+@pytest.mark.slow
+async def test_terraform_itself_understands_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/main.tf").write_text(LOCAL)
+    terraform = HostTerraform(tmp_path / "root", tmp_path / "work", ACCESS)
+    await terraform.write(words.INPUTS_FILE, words.inputs("preprod", {}))
+    await terraform.write(words.IMPORTS_FILE, words.imports({"terraform_data.a": "an-id"}))
+    await terraform.init({})
+    plan = await terraform.plan("")
+    assert [(change.action, change.imports) for change in plan.touched()] == [(Action.UPDATE, "an-id")]
+    said: list[str] = []
+    await terraform.apply(said.append)
+    assert "terraform_data.a: Importing... [id=an-id]" in said
+    assert await terraform.outputs() == {"made": "preprod"}
+    assert (await terraform.plan("")).empty
+
+
+@pytest.mark.slow
+async def test_a_root_that_terraform_does_not_accept_is_shown_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/main.tf").write_text("resource broken {\n")
+    terraform = HostTerraform(tmp_path / "root", tmp_path / "work", ACCESS)
+    with pytest.raises(TerraformFailed, match="terraform init failed") as caught:
+        await terraform.init({})
+    assert "main.tf line 1" in caught.value.why

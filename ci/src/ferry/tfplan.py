@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,15 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One managed resource. `imports` is the id that it is adopted by; empty when it is not."""
+    """One managed resource. `imports` is the id that it is adopted by; empty when it is not.
+
+    `after` may hold secrets: terraform writes sensitive values into a plan in the clear.
+    """
 
     address: str
     type: str
     action: Action
-    after: Mapping[str, Any]
+    after: Mapping[str, Any] = field(repr=False)
     imports: str = ""
     replace_paths: tuple[str, ...] = ()
 
@@ -56,9 +59,7 @@ class Plan:
 def read(text: str) -> Plan:
     """An empty plan has no changes; a document that is no plan is refused."""
     try:
-        said = json.loads(text)
-        resources = [entry for entry in said.get("resource_changes", []) if entry["mode"] == "managed"]
-        changes = [_change(entry) for entry in resources]
+        changes = [_change(entry) for entry in _resources(json.loads(text)) if entry["mode"] == "managed"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(
             "this is not the JSON of a terraform plan",
@@ -69,21 +70,31 @@ def read(text: str) -> Plan:
     return Plan(changes={change.address: change for change in changes})
 
 
+def _resources(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if not str(said["format_version"]).startswith("1."):
+        raise ValueError(f"format_version {said['format_version']!r} is not 1.x")
+    return list(said.get("resource_changes", []))
+
+
 def _change(entry: Mapping[str, Any]) -> Change:
     change = entry["change"]
+    importing = change.get("importing")
+    # What an interrupted replacement left has the address of what replaced it.
+    deposed = f" (deposed {entry['deposed']})" if entry.get("deposed") else ""
     return Change(
-        address=str(entry["address"]),
+        address=f"{entry['address']}{deposed}",
         type=str(entry["type"]),
         action=_action(change["actions"]),
         after=dict(change.get("after") or {}),
-        imports=str((change.get("importing") or {}).get("id", "")),
+        # Not every import has an id that is known: it is an adoption all the same.
+        imports="" if importing is None else str(importing.get("id") or "an id not known yet"),
         replace_paths=tuple(".".join(str(part) for part in path) for path in change.get("replace_paths", [])),
     )
 
 
 def _action(actions: list[str]) -> Action:
     match sorted(actions):
-        case ["create", "delete"]:
+        case ["create", "delete"] | ["create", "forget"]:
             return Action.REPLACE
         # "forget" leaves the object and drops it from state: to us it is as good as gone.
         case ["delete"] | ["forget"]:

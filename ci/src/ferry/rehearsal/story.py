@@ -13,6 +13,7 @@ import awsbox
 from anyio import to_thread
 
 from ferry.errors import BoxError, ProofFailed
+from ferry.model import Finding, Severity
 from ferry.outside.aws import Access, Credentials, failures, probes
 from ferry.outside.builder.assemble import Image, assemble
 from ferry.outside.builder.host import HostBuilder
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from ferry.report import Report
     from ferry.verbs.build import Built
 
-STAND_INS = (
-    "AWS is ministack, in this process; its root user deploys, so permissions are not checked",
-    "Lambda is this machine's Python, running the image's command from its unpacked layers",
-    "the base image and the web adapter are left out: the layers are the ones that Ferry adds",
-)
+STAND_INS = {
+    "AWS": "ministack in this process; its root user deploys, so permissions are not checked",
+    "Lambda": "this machine's Python runs the image's command from its unpacked layers",
+    "image": "the base image and the web adapter are left out: the layers are the ones that Ferry adds",
+}
 """What a rehearsal does not do for real; its report says each of them."""
 
 LEFTOVER_TAG = "left-by-a-killed-run"
@@ -61,9 +62,9 @@ async def rehearse(config: Config, environment: str, source: Path, report: Repor
     target = config.environment(environment)
     with tempfile.TemporaryDirectory(prefix="ferry-") as work:
         async with _stage(config, target, source, Path(work), report) as stage:
-            leftovers = [await _leave_an_orphan(stage, name) for name in config.artifacts]
             builder = HostBuilder(source, Path(work) / "build")
             built = await build(config, builder, report, commit=NO_COMMIT, dirty=True)
+            leftovers = [await _leave_an_orphan(stage, name) for name in built.images]
             await deploy(config, target, built, stage.hands, report)
             await _check_orphans(stage, leftovers)
             await _prove(stage, built)
@@ -92,12 +93,16 @@ async def _box(target: Environment, report: Report) -> AsyncIterator[Access]:
             access = Access(region=target.region, endpoint=box.endpoint, credentials=credentials)
             with report.step("box", "Start AWS in a box") as step:
                 await to_thread.run_sync(_make_state_bucket, access, target.state.bucket)
-                for stand_in in STAND_INS:
-                    step.say(f"stand-in: {stand_in}")
                 step.done(box.endpoint)
+            for name, what in STAND_INS.items():
+                report.found(_stand_in(name, what))
             yield access
     except awsbox.BoxFailed as error:
         raise BoxError("AWS in a box failed", where="awsbox", why=str(error), next="make rehearse") from error
+
+
+def _stand_in(name: str, what: str) -> Finding:
+    return Finding(guard="rehearsal", severity=Severity.INFO, verdict="stand-in", address=name, what=what)
 
 
 def _make_state_bucket(access: Access, bucket: str) -> None:
@@ -130,7 +135,15 @@ async def _check_orphans(stage: Stage, leftovers: list[tuple[str, Image]]) -> No
 
 async def _prove(stage: Stage, built: Built) -> None:
     """Run what each function was given, pulled from the registry by its digest."""
-    functions = (await stage.hands.terraform.outputs())["functions"]
+    outputs = await stage.hands.terraform.outputs()
+    functions = outputs.get("functions")
+    if not isinstance(functions, dict) or not set(built.images) <= set(functions):
+        raise ProofFailed(
+            "the output `functions` does not say what runs",
+            where=stage.config.infrastructure.root,
+            why=f"outputs: {', '.join(outputs) or 'none'}",
+            next='add: output "functions" { value = { ARTIFACT = aws_lambda_function.NAME.function_name } }',
+        )
     for name, reference in references(stage.config, stage.environment, built.release).items():
         runs = await to_thread.run_sync(_image_of, stage.access, functions[name])
         if runs != reference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ def requirements() -> dict[str, str]:
     """Id to text, in the document's order."""
     text = (ROOT / "docs/requirements.md").read_text()
     return {match["id"]: match["text"] for match in LINE.finditer(text)}
+
+
+def pytest_configure() -> None:
+    # What a shell runs in the background (`pytest &`) is deaf to SIGINT, and every program of ours inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
 from ferry import cli, config, errors
 
 if TYPE_CHECKING:

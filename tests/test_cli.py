@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
+
 from ferry import cli
 from ferry.errors import FerryError, TerraformFailed
 from ferry.rehearsal import story

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
 from ferry import shape
 from ferry.config import Config, ImageArtifact, ZipArtifact, config_schema, fill, load, parse, schema_text
 from ferry.errors import ConfigError
 from ferry.model import Approval
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parent.parent
 GOOD = (ROOT / "ferry.toml").read_text()

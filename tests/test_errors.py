@@ -3,10 +3,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from ferry import errors
-from ferry.errors import ConfigError, FerryError, Mistake, UsageError
 
 from docs import generate
+from ferry import errors
+from ferry.errors import ConfigError, FerryError, Mistake, UsageError
 
 TAKEN = {0: "done", 1: "what anything else that breaks ends with", 2: "the plan has changes"}
 TREE = re.compile(r"[├└]── (?P<name>\w+) +(?P<code>\d+)   (?P<meaning>\S.+)")

@@ -5,6 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ferry.errors import RecordError
 from ferry.model import (
     Approval,
@@ -20,8 +23,6 @@ from ferry.model import (
     from_json,
     to_json,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FUZZ = settings(max_examples=100, deadline=None)
 # an argument or a user name that is not UTF-8 reaches Python as lone surrogates, always low ones

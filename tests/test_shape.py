@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-from ferry.shape import Count, FromKey, Misfit, Misshapen, Number, Text, dotted, plain, read, schema, show
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+
+from ferry.shape import Count, FromKey, Misfit, Misshapen, Number, Text, dotted, plain, read, schema, show
 
 FUZZ = settings(max_examples=200, deadline=None)
 Word = Annotated[str, Text(pattern=r"[a-z]+", says="a word")]

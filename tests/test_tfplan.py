@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ferry import tfplan
 from ferry.errors import RecordError
 from ferry.tfplan import Action, Plan
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def entry(*actions: str, address: str = "aws_s3_bucket.page", **change: Any) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import tomllib
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ferry.toml_lines import key_lines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from ferry.toml_lines import key_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

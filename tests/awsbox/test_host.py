@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import awsbox
 import httpx
 import pytest
 
+import awsbox
 from tests.living import alive, until_gone
 
 pytestmark = pytest.mark.anyio

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.outside.aws import Access, Credentials
 from ferry.outside.terraform import mirror
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 import pytest
+
 from ferry.config import load
 from ferry.outside.builder.host import HostBuilder
 from ferry.report import Report

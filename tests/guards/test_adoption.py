@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from ferry.guards import adoption
 from ferry.model import Severity
 from ferry.tfplan import Action, Change, Plan

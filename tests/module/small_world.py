@@ -39,6 +39,8 @@ state = { bucket = "state", key = "terraform.tfstate" }
 variables = "preprod.tfvars"
 """
 PLAN = '{"format_version": "1.2", "resource_changes": []}'
+PRINTED = {"show": PLAN, "version": '{"terraform_version": "1.11.4"}'}
+"""What terraform says, by its subcommand."""
 CREDENTIALS = json.dumps({"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": PLANTED})
 
 
@@ -99,7 +101,7 @@ def answers(aws: str) -> dict[str, Any]:
     """The mirror of base images does not answer, so that none is pulled."""
     services = {"aws_endpoint": aws, "image_mirror": "http://127.0.0.1:9"}
     return {
-        "Container.withExec": lambda step: {"stdout": PLAN if "show" in step.last.args["args"] else ""},
+        "Container.withExec": lambda step: {"stdout": PRINTED.get(step.last.args["args"][1], "")},
         "Directory.export": _exported,
         "File.contents": FERRY_TOML,
         "GitRef.commit": "c0ffee" * 6 + "c0de",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+
 from ferry.errors import ToolError
 from ferry.outside import processes
-
 from tests.living import until_gone
 
 if TYPE_CHECKING:

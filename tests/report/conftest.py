@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
 from ferry.errors import TerraformFailed
 from ferry.model import Artifact, Finding, Kind, Severity
 from ferry.report import Mask, Report, failure, html, markdown, record, terminal

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ferry.errors import BuildFailed, ConfigError, Interrupted, Mistake, TerraformFailed
 from ferry.report import failure
 

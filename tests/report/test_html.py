@@ -5,12 +5,13 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ferry.errors import TerraformFailed
 from ferry.model import Severity
 from ferry.report import Report, html
 from ferry.report.events import Changes, Row, Started
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .conftest import deploy, finding
 

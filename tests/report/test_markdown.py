@@ -5,15 +5,16 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
 from ferry.errors import Blocked, TerraformFailed
 from ferry.model import Severity
 from ferry.report import Report, markdown
 from ferry.report.events import Changes, Row, Started
 from ferry.report.story import Verdict
 from ferry.report.story import tell as story_of
-from hypothesis import given
-from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from .conftest import deploy, finding
 

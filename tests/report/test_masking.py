@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
+
 from ferry.report import Mask
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.errors import ConfigError, Mistake, RecordError
 from ferry.report import Report, record
 from ferry.report.files import write_whole

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ferry.errors import ConfigError, Mistake, TerraformFailed
 from ferry.model import Artifact, Finding, Kind, Severity
 from ferry.report import Mask, Report
 from ferry.report.events import Changes, Row
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.model import Severity
 from ferry.report import Report, html, markdown, record, words
 from ferry.report.events import Found, Progress, Started

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.errors import BuildFailed
 from ferry.model import Severity
 from ferry.report import Mask, Report

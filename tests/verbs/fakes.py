@@ -11,7 +11,6 @@ from ferry import tfplan
 from ferry.outside.terraform import words
 from ferry.report import Report
 from ferry.verbs.hands import Hands
-
 from tests.outside.registry.small_registry import SmallRegistry
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry import config as reading
 from ferry.config import ImageArtifact, Recipe
 from ferry.errors import BuildFailed
 from ferry.verbs.build import Built, build
-
 from tests.outside.builder.images import folder_of, image
 from tests.verbs.fakes import COMMIT, CONFIG, FakeBuilder, World
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
 from ferry.errors import Blocked, BuildFailed, FerryError, RegistryDenied, RegistryRefused, RegistryUnavailable
 from ferry.verbs.build import Built, build
 from ferry.verbs.deploy import apply, deploy
-
 from tests.outside.builder.images import folder_of, image
 from tests.verbs.fakes import COMMIT, CONFIG, PREPROD, FakeBuilder, FakeTerraform, World, changed, created
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from ferry.errors import AwsError, Blocked
 from ferry.outside.terraform import words
 from ferry.report.events import Changed, Changes, Found
 from ferry.verbs.plan import plan
-
 from tests.verbs.fakes import PREPROD, FakeTerraform, World, changed, created
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
+
 from ferry.errors import ProofFailed
 from ferry.report import Report
 from ferry.report.events import Ended, Finished
 from ferry.verbs.prove import prove
-
 from tests.outside.canary.targets import Buffered, Good, serving
 
 pytestmark = pytest.mark.anyio

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
 from ferry.errors import RegistryRefused
 from ferry.verbs.build import Built, build
 from ferry.verbs.publish import publish, references, verify
-
 from tests.verbs.fakes import COMMIT, CONFIG, PREPROD, FakeBuilder, World
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ async def built(tmp_path: Path) -> Built:
 
 
 async def published(world: World, built: Built) -> None:
-    await publish(CONFIG, PREPROD, built.images, world.hands, world.report)
+    await publish(CONFIG, PREPROD, built, world.hands, world.report)
 
 
 async def test_deployments_name_an_image_by_its_digest(built: Built) -> None:

@@ -334,9 +334,10 @@ class Release:
         """Push every image to the environment's registry, and answer the references by digest."""
         config = await self.ferry.settings()
         target = config.environment(env)
+        built = Built(self.content(), await self.read())
         async with self.ferry.hands(config, target) as (hands, _):
-            await publish(config, target, await self.read(), hands, _report())
-        return list(references(config, target, self.content()).values())
+            await publish(config, target, built, hands, _report())
+        return list(references(config, target, built.release).values())
 
     def _layout(self, name: str) -> str:
         names = [artifact.name for artifact in self.content().artifacts]

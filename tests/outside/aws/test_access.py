@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.errors import CredentialsError
 from ferry.outside.aws import Access, Credentials, failures
 from ferry.outside.aws.access import without_aws
-
 from tests.outside.aws.small_aws import NOBODY, SECRET, small_aws
 
 if TYPE_CHECKING:

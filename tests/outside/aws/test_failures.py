@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+
 from ferry.errors import AwsError, CredentialsError, FerryError
 from ferry.outside.aws import failures
-
 from tests.outside.aws.small_aws import small_aws
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ferry.errors import AwsError
 from ferry.outside.aws import Access, probes
-
 from tests.outside.aws.small_aws import NOBODY, small_aws
 
 pytestmark = pytest.mark.anyio

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from ferry.outside.builder.assemble import (
     CONFIG,
     DOCKER_LAYER,
@@ -22,7 +23,6 @@ from ferry.outside.builder.assemble import (
     layout,
     read_layout,
 )
-
 from tests.outside.builder.images import folder_of, image
 
 if TYPE_CHECKING:

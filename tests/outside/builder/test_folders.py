@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.config import Recipe
 from ferry.errors import BuildFailed
 from ferry.outside.builder import copy_application, install, not_installed, tidy

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ferry.config import Recipe
 from ferry.errors import BuildFailed, ToolError
 from ferry.outside.builder.assemble import layer

@@ -3,9 +3,9 @@ from __future__ import annotations
 import socket
 
 import pytest
+
 from ferry.errors import ProofFailed
 from ferry.outside import canary
-
 from tests.outside.canary import targets
 from tests.outside.canary.targets import Good, serving
 

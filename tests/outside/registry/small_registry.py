@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
+
 from ferry.outside.builder.assemble import MANIFEST, Image, digest_of
 from ferry.outside.registry import Login, Registry
 

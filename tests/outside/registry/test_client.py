@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
 from ferry.errors import FerryError, RegistryDenied, RegistryRefused, RegistryUnavailable
 from ferry.outside.builder.assemble import CONFIG, MANIFEST, Blob, Image
 from ferry.outside.registry import Login, Registry
 from ferry.outside.registry.client import DOCKER, INDEXES
-
 from tests.outside.builder.images import folder_of, image
 from tests.outside.registry.small_registry import SmallRegistry
 

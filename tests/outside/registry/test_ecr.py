@@ -3,10 +3,10 @@ from __future__ import annotations
 import base64
 
 import pytest
+
 from ferry.errors import AwsError, CredentialsError
 from ferry.outside.aws import Access
 from ferry.outside.registry import ecr
-
 from tests.module.small_world import PLANTED, aws
 from tests.outside.aws.small_aws import NOBODY, small_aws
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import socket
 
 import pytest
+
 from ferry.errors import RegistryRefused
 from ferry.outside.registry import external
-
 from tests.module.small_world import aws
 
 

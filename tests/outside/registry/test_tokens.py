@@ -6,9 +6,9 @@ import base64
 
 import httpx
 import pytest
+
 from ferry.errors import FerryError, RegistryDenied, RegistryUnavailable
 from ferry.outside.registry import Login
-
 from tests.outside.registry.small_registry import SmallRegistry
 
 pytestmark = pytest.mark.anyio

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from ferry.errors import FerryError, RecordError, TerraformFailed, ToolError
 from ferry.outside.aws import Access, Credentials
 from ferry.outside.terraform import words

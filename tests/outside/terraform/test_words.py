@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from ferry.errors import TerraformFailed, ToolError
 from ferry.outside.terraform import words
 

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import awsbox
 from anyio import to_thread
 
+import awsbox
 from ferry.errors import BoxError, ProofFailed
 from ferry.model import Finding, Severity
 from ferry.outside.aws import Access, Credentials, failures, probes

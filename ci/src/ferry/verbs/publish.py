@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ferry.config import ImageArtifact, fill
-from ferry.errors import RegistryRefused
+from ferry.errors import BuildFailed, RegistryRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ferry.config import Config
     from ferry.model import Environment, Release
     from ferry.outside.builder.assemble import Image
     from ferry.outside.registry import Registry
     from ferry.report import Report
+    from ferry.verbs.build import Built
     from ferry.verbs.hands import Hands
 
 
@@ -34,15 +33,28 @@ def references(config: Config, environment: Environment, release: Release) -> di
     }
 
 
+def refuse_stand_ins(release: Release, hands: Hands) -> None:
+    """What was made for trying out stays where AWS is a stand-in too."""
+    missing = sorted({stand_in for artifact in release.artifacts for stand_in in artifact.stand_ins})
+    if missing and not hands.stand_in:
+        raise BuildFailed(
+            "this release is for trying out, not for an AWS account",
+            where=release.id,
+            why=f"something stands in for: {', '.join(missing)}",
+            next="build where these images can be fetched, with a Ferry that assembles them",
+        )
+
+
 async def publish(
     config: Config,
     environment: Environment,
-    images: Mapping[str, Image],
+    built: Built,
     hands: Hands,
     report: Report,
 ) -> None:
     """Push every image under each of its tags. A repository that has to be made first is adopted by the next plan."""
-    for name, image in images.items():
+    refuse_stand_ins(built.release, hands)
+    for name, image in built.images.items():
         target = repository(config, environment, name)
         with report.step(f"publish {name}", f"Publish {name} to {target}") as step:
             if await hands.ensure_repository(target):

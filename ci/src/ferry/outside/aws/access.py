@@ -67,9 +67,10 @@ class Access:
             aws_secret_access_key=self.credentials.secret,
             aws_session_token=self.credentials.token or None,
             config=Config(
-                retries={"mode": "standard", "max_attempts": 4},
+                # A silent endpoint is given up within half a minute.
+                retries={"mode": "standard", "max_attempts": 3},
                 connect_timeout=5,
-                read_timeout=30,
+                read_timeout=10,
                 # A stand-in is near: the proxy of this machine leads away from it.
                 proxies={} if self.endpoint else None,
             ),

@@ -66,6 +66,7 @@ class DaggerTerraform:
         self.container = self.container.with_new_file(f"{WORK}/{name}", text)
 
     async def init(self, backend: Mapping[str, str]) -> None:
+        words.check_version(await self._run(*words.VERSION))
         locked = await self.container.exists(f"{WORK}/{words.LOCK_FILE}")
         await self._run(*words.init(backend, locked=locked))
 

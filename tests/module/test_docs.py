@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
-from ferry import cli, module
-from ferry.errors import ConfigError, Mistake
-from ferry.report import failure, record
 from graphql import GraphQLObjectType, get_named_type
 
 from docs import generate
+from ferry import cli, module
+from ferry.errors import ConfigError, Mistake
+from ferry.report import failure, record
 from tests.fake_engine import register, schema
-from tests.fake_engine.session import connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.fake_engine import Declared
+    from tests.fake_engine import ConnectedEngine, Declared
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.is_file()]
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -115,9 +114,8 @@ def _kebab(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def declared() -> Iterator[Declared]:
-    with connected() as engine:
-        yield register(engine, module.Ferry)
+def declared(one_engine: ConnectedEngine) -> Declared:
+    return register(one_engine, module.Ferry)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

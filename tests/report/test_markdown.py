@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from ferry.errors import Blocked, TerraformFailed
 from ferry.model import Severity
 from ferry.report import Report, markdown
-from ferry.report.events import Changes, Row, Started
+from ferry.report.events import Changed, Changes, Row, Started
 from ferry.report.story import Verdict
 from ferry.report.story import tell as story_of
 
@@ -226,3 +226,11 @@ def test_the_summary_adds_to_what_the_job_step_wrote_and_stays_within_the_limit(
     assert text.startswith("xxx")
     assert "⛔ Blocked: 100 findings must not be applied" in text
     assert path.stat().st_size <= markdown.SUMMARY
+
+
+def test_the_empty_plan_after_an_apply_does_not_hide_what_changed() -> None:
+    before = Changed(counts=Changes(create=1), rows=(Row("create", "aws_kms_key.main"),))
+
+    text = markdown.render([before, Changed(counts=Changes())])
+
+    assert "aws_kms_key.main" in text

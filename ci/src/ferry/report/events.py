@@ -75,7 +75,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """A plan in short. `diff` is the text Terraform shows for it. The last one of a run is the one that counts."""
+    """A plan in short; `diff` is the text Terraform shows for it. The last of a run that changes anything counts."""
 
     counts: Changes
     rows: tuple[Row, ...] = ()

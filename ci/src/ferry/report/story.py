@@ -119,8 +119,11 @@ def _add(story: Story, event: Event) -> None:
             story.findings.append(event.finding)
         case Made():
             story.artifacts.append(event.artifact)
-        case Changed():
+        # The plan after an apply finds nothing: it proves the one before, and does not take its place.
+        case Changed() if event.rows or story.changed is None:
             story.changed = replace(event, rows=tuple(sorted(event.rows, key=_danger)))
+        case Changed():
+            pass
         case Failed():
             story.errors.append(event.error)
 

@@ -116,3 +116,14 @@ def test_the_image_is_a_container_to_go_on_with(engine: Engine, closed_network: 
     )  # fmt: skip
 
     assert said.strip() == "fastapi"
+
+
+@pytest.mark.req("B-07")
+def test_the_image_starts_and_streams_before_anyone_publishes_it(engine: Engine, closed_network: list[str]) -> None:
+    manifest = json.loads(engine.call(*closed_network, "build", "manifest"))
+    if "python:3.13-slim" in manifest["artifacts"][0]["stand_ins"]:
+        pytest.skip("the base image cannot be reached, and something stands in for it")
+
+    proven = engine.call(*closed_network, "build", "prove", "--name=sse-streaming")
+
+    assert proven.strip() == "sse-streaming starts, is healthy and streams"

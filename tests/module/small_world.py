@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from ferry.outside.builder.assemble import assemble
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,6 +46,14 @@ PRINTED = {"show": PLAN, "version": '{"terraform_version": "1.11.4"}'}
 CREDENTIALS = json.dumps({"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": PLANTED})
 
 
+_base = assemble((), base=None, command=("python",), environment={}, workdir="/", port=8080)
+BASE = {
+    "/v2/library/python/manifests/3.13-slim": _base.manifest.data,
+    f"/v2/library/python/blobs/{_base.config.digest}": _base.config.data,
+}
+"""The image that is built on, as its registry answers."""
+
+
 class Aws(BaseHTTPRequestHandler):
     """A registry that has every blob and keeps manifests; all that AWS ever answers is a token for it."""
 
@@ -67,7 +77,7 @@ class Aws(BaseHTTPRequestHandler):
         self._answer(201)
 
     def do_GET(self) -> None:
-        found = self.manifests.get(self.path)
+        found = self.manifests.get(self.path) or BASE.get(self.path)
         self._answer(200 if found else 404, found or b"")
 
     def _body(self) -> bytes:
@@ -97,16 +107,16 @@ def aws() -> Iterator[str]:
             thread.join()
 
 
-def answers(aws: str) -> dict[str, Any]:
-    """The mirror of base images does not answer, so that none is pulled."""
-    services = {"aws_endpoint": aws, "image_mirror": "http://127.0.0.1:9"}
+def answers(aws: str, app: str) -> dict[str, Any]:
+    """A service that is no argument is the app itself, which runs."""
+    services = {"aws_endpoint": aws, "image_mirror": aws}
     return {
         "Container.withExec": lambda step: {"stdout": PRINTED.get(step.last.args["args"][1], "")},
         "Directory.export": _exported,
         "File.contents": FERRY_TOML,
         "GitRef.commit": "c0ffee" * 6 + "c0de",
         "Secret.plaintext": CREDENTIALS,
-        "Service.endpoint": lambda service: services[service.first.args["name"]],
+        "Service.endpoint": lambda service: services.get(service.first.args.get("name", ""), app),
     }
 
 

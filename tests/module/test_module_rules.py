@@ -13,6 +13,7 @@ from graphql import GraphQLObjectType
 from tests.fake_engine import Argument, Declared, Function, Outcome, call, register, schema
 from tests.module import small_world
 from tests.module.sample_module import Sample
+from tests.outside.canary.targets import Steady, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +38,8 @@ PURE = frozenset(
     }
 )
 
-# Talk to the registry, and run no program.
-STEPLESS = frozenset({"Release.publish"})
+# Talk to a registry or a service, and run no program.
+STEPLESS = frozenset({"Release.prove", "Release.publish"})
 
 # Programs whose steps the layer cache may answer: what they do depends on their history alone.
 LAYERED = frozenset({"pip", "uv"})
@@ -167,12 +168,14 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def world(engine: ConnectedEngine, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def world(engine: ConnectedEngine, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Functions write to their working directory, and to folders of their own in the temporary one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     engine.secrets.add(small_world.PLANTED)
-    engine.answers |= small_world.answers(aws)
+    with serving(Steady) as app:
+        engine.answers |= small_world.answers(aws, app)
+        yield
 
 
 @pytest.mark.req("S-01")

@@ -6,20 +6,16 @@ from ferry.errors import ProofFailed
 from ferry.report import Report
 from ferry.report.events import Ended, Finished
 from ferry.verbs.prove import prove
-from tests.outside.canary.targets import Buffered, Good, serving
+from tests.outside.canary.targets import Buffered, Good, Steady, serving
 
 pytestmark = pytest.mark.anyio
-
-
-class Steady(Good):
-    pause = 0.15
 
 
 async def proven(target: type[Good]) -> Finished:
     report = Report()
     with serving(target) as url:
         try:
-            await prove(url, report, environment="preprod")
+            await prove(url, report, what="preprod")
         except ProofFailed:
             report.close()
     (finished,) = [event for event in report.events if isinstance(event, Finished)]

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from ferry import shape
-from ferry.errors import ConfigError, Mistake, UsageError
+from ferry.errors import BuildFailed, ConfigError, Mistake, UsageError
 from ferry.model import Environment, Kind, Name, Region, RelativePath, State
 from ferry.shape import Count, FromKey, Misfit, Misshapen, Number, Text, dotted, nearest, show
 from ferry.toml_lines import key_lines
@@ -229,6 +229,18 @@ class Config:
         yield from _shared("environments", {name: _deployer(table) for name, table in environments.items()})
         yield from _shared("environments", {name: _state(table) for name, table in environments.items()})
         yield from _shared("artifacts", {name: _place(name, table) for name, table in artifacts.items()})
+
+    def recipe(self, name: str) -> Recipe:
+        """How an image is built; what has no recipe is refused by name."""
+        artifact = self.artifacts.get(name)
+        if isinstance(artifact, ImageArtifact) and artifact.recipe:
+            return artifact.recipe
+        raise BuildFailed(
+            "this version of Ferry builds images with a recipe, and nothing else yet",
+            where=f"artifacts.{name}",
+            why="zip packages and images with a Dockerfile of their own are read and checked, not built",
+            next="give it a [recipe], or leave it out of ferry.toml for now",
+        )
 
     def environment(self, name: str) -> Environment:
         """The environment that a user named."""

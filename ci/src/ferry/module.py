@@ -9,6 +9,7 @@ import functools
 import json
 import sys
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from dagger.mod._exceptions import FunctionError
 
 from ferry import config as reading
 from ferry import model, shape
-from ferry.errors import CredentialsError, EngineFailed, FerryError, UsageError
+from ferry.errors import BuildFailed, CredentialsError, EngineFailed, FerryError, UsageError
 from ferry.outside.aws import Access, Credentials, probes
 from ferry.outside.builder import assemble
 from ferry.outside.builder.dagger import UV, DaggerBuilder
@@ -33,6 +34,7 @@ from ferry.verbs.build import Built, build
 from ferry.verbs.deploy import apply, deploy
 from ferry.verbs.hands import Hands
 from ferry.verbs.plan import plan
+from ferry.verbs.prove import prove
 from ferry.verbs.publish import publish, references
 
 HOW = "cmd:aws configure export-credentials"
@@ -201,11 +203,14 @@ class Ferry:
 
     @verb(cache=NEVER)
     async def deploy(self, env: Annotated[str, Doc("The environment of ferry.toml to deploy to.")]) -> str:
-        """Build, publish, plan, guard, and apply exactly that plan."""
+        """Build, try the images out, publish, plan, guard, and apply exactly that plan."""
         config = await self.settings()
         target = config.environment(env)
         release = await self.build()
         built = Built(release.content(), await release.read())
+        for artifact in built.release.artifacts:
+            if config.recipe(artifact.name).base not in artifact.stand_ins:
+                await release.prove(artifact.name)
         async with self.hands(config, target) as (hands, _):
             await deploy(config, target, built, hands, _report())
         return f"{env} runs {built.release.id}"
@@ -324,8 +329,29 @@ class Release:
 
     @verb(cache=PURE)
     async def image(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> dagger.Container:
-        """Give one image, bit for bit as it is published, as a container to run, open or export."""
-        return dag.container().import_(self.layouts.file(self._layout(name)))
+        """Give one image, as it is published, as a container to run, open or export."""
+        self._artifact(name)
+        return dag.container().import_(self.layouts.file(f"{name}.tar"))
+
+    @verb(cache=NEVER)
+    async def prove(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> str:
+        """Run one image as a service, and ask it what the canary asks: is it well, do its events come one by one."""
+        recipe = (await self.ferry.settings()).recipe(name)
+        if recipe.base in self._artifact(name).stand_ins:
+            raise BuildFailed(
+                "the image cannot run: something stands in for its base",
+                where=name,
+                why=f"{recipe.base} could not be reached when it was built",
+                next="build where it can be, or name a registry that has it with --image-mirror",
+            )
+        image = await self.image(name)
+        # Equal services are one service: this one is this call's own.
+        service = image.with_env_variable("FERRY_CALL", uuid.uuid4().hex).with_exposed_port(recipe.port).as_service()
+        try:
+            await prove(await _address(service), _report(), what=name)
+        finally:
+            await service.stop()
+        return f"{name} starts, is healthy and streams"
 
     @verb(cache=NEVER)
     async def publish(
@@ -339,11 +365,13 @@ class Release:
             await publish(config, target, built, hands, _report())
         return list(references(config, target, built.release).values())
 
-    def _layout(self, name: str) -> str:
-        names = [artifact.name for artifact in self.content().artifacts]
-        if name not in names:
-            raise UsageError(f"the release has no image {name!r}", where="--name", next=f"one of: {', '.join(names)}")
-        return f"{name}.tar"
+    def _artifact(self, name: str) -> model.Artifact:
+        artifacts = {artifact.name: artifact for artifact in self.content().artifacts}
+        if name not in artifacts:
+            raise UsageError(
+                f"the release has no image {name!r}", where="--name", next=f"one of: {', '.join(artifacts)}"
+            )
+        return artifacts[name]
 
     async def read(self) -> dict[str, assemble.Image]:
         """The images themselves, as the registry client needs them."""

@@ -47,6 +47,12 @@ class Good(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Steady(Good):
+    """At the pace that a canary expects of itself, when nobody tells it another."""
+
+    pause = 0.15
+
+
 class SaysNo(Good):
     health = (200, "application/json", b'{"status": "starting"}')
 

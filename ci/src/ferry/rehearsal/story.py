@@ -153,7 +153,7 @@ async def _prove(stage: Stage, built: Built) -> None:
         image = await stage.hands.registry.pull(target, runs.partition("@")[2])
         layers = [layer.data for layer in image.layers]
         async with awsbox.running(image.config.data, layers, {"ENVIRONMENT": stage.environment.name}) as url:
-            await prove(url, stage.report, environment=stage.environment.name)
+            await prove(url, stage.report, what=stage.environment.name)
 
 
 def _image_of(access: Access, function: str) -> str:

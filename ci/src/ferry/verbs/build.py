@@ -6,8 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ferry.config import ImageArtifact, Recipe
-from ferry.errors import BuildFailed
 from ferry.model import Artifact, Kind, Release
 from ferry.outside.builder import DEPENDENCIES
 from ferry.outside.builder.assemble import Image, assemble, layer
@@ -15,7 +13,7 @@ from ferry.outside.builder.assemble import Image, assemble, layer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ferry.config import Config
+    from ferry.config import Config, Recipe
     from ferry.outside.builder import Builder
     from ferry.report import Report
 
@@ -29,24 +27,12 @@ class Built:
 async def build(config: Config, builder: Builder, report: Report, *, commit: str, dirty: bool) -> Built:
     artifacts: list[Artifact] = []
     images: dict[str, Image] = {}
-    for artifact in config.artifacts.values():
-        made, image = await _image(artifact.name, _recipe(artifact), builder, report)
+    for name in config.artifacts:
+        made, image = await _image(name, config.recipe(name), builder, report)
         report.made(made)
         artifacts.append(made)
-        images[made.name] = image
+        images[name] = image
     return Built(Release(commit=commit, dirty=dirty, artifacts=tuple(artifacts)), images)
-
-
-def _recipe(artifact: object) -> Recipe:
-    """What this version builds. The rest is refused by name rather than left out of the release."""
-    if isinstance(artifact, ImageArtifact) and artifact.recipe:
-        return artifact.recipe
-    raise BuildFailed(
-        "this version of Ferry builds images with a recipe, and nothing else yet",
-        where=f"artifacts.{getattr(artifact, 'name', '')}",
-        why="zip packages and images with a Dockerfile of their own are read and checked, not built",
-        next="give it a [recipe], or leave it out of ferry.toml for now",
-    )
 
 
 async def _image(name: str, recipe: Recipe, builder: Builder, report: Report) -> tuple[Artifact, Image]:

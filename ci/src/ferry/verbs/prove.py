@@ -1,4 +1,4 @@
-"""prove: what was deployed answers, and streams."""
+"""prove: a service answers, and streams."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from ferry.report import Report
 
 
-async def prove(url: str, report: Report, *, environment: str) -> None:
-    """Ask over HTTP, as the canary does."""
-    with report.step(f"prove {environment}", f"Ask {environment} whether it works") as step:
+async def prove(url: str, report: Report, *, what: str) -> None:
+    """Ask over HTTP, as the canary does. `what` is an environment, or an image that is not deployed yet."""
+    with report.step(f"prove {what}", f"Ask {what} whether it works") as step:
         await canary.health(url)
         step.say("healthy; reading the stream")
         seen = await canary.stream(url)

@@ -4,7 +4,6 @@ import socket
 
 import pytest
 
-from ferry.errors import RegistryRefused
 from ferry.outside.registry import external
 from tests.module.small_world import aws
 
@@ -38,5 +37,6 @@ async def test_where_no_registry_answers_there_is_no_image() -> None:
 async def test_a_mirror_is_asked_directly_whatever_proxy_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with aws() as mirror, pytest.raises(RegistryRefused, match="does not exist"):
-        await external.pull("python:3.13-slim", mirror=mirror)
+    with aws() as mirror:
+        found = await external.pull("python:3.13-slim", mirror=mirror)
+    assert found is not None

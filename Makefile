@@ -21,10 +21,10 @@ rehearse: $(VENV)  ## run the whole pipeline against an AWS in a box
 	@$(RUN) ferry rehearse
 
 test: $(VENV) check  ## everything: checks, unit tests, terraform, a whole rehearsal
-	$(RUN) pytest
+	$(RUN) pytest -n auto
 
 unit: $(VENV)  ## the fast tests alone, under a minute
-	$(RUN) pytest -m "not slow and not engine"
+	$(RUN) pytest -n auto -m "not slow and not engine"
 
 check: $(VENV)  ## lint, format, types, lock files, terraform format
 	$(UV) lock --check

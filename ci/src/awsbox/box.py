@@ -6,14 +6,18 @@ import os
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from awsbox.gate import Gate
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from anyio.abc import TaskStatus
+
+    from awsbox.calls import Layer
 
 ACCOUNT = "111122223333"
 HOST = "127.0.0.1"
@@ -35,25 +39,33 @@ class Box:
 
     @staticmethod
     @asynccontextmanager
-    async def started(account: str = ACCOUNT) -> AsyncIterator[Box]:
+    async def started(account: str = ACCOUNT, layers: Sequence[Layer] = ()) -> AsyncIterator[Box]:
         """One box a process: the emulator keeps its state in module globals."""
         # The port is ours before the emulator hears of it, so that nobody can take it in between.
         listener = socket.create_server((HOST, 0))
         endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(_serve, listener, account, stop)
+            await tasks.start(_serve, listener, account, layers, stop)
             try:
                 yield Box(endpoint=endpoint, account=account)
             finally:
                 stop.set()
 
 
-async def _serve(listener: socket.socket, account: str, stop: anyio.Event, *, task_status: TaskStatus[None]) -> None:
+async def _serve(
+    listener: socket.socket,
+    account: str,
+    layers: Sequence[Layer],
+    stop: anyio.Event,
+    *,
+    task_status: TaskStatus[None],
+) -> None:
     port = listener.getsockname()[1]
     # Read by the emulator when it is imported.
     os.environ |= {
         "GATEWAY_PORT": str(port),
+        "AUTH": "true",
         "BIND_HOST": HOST,
         "IOT_MTLS_ENABLED": "0",
         "MINISTACK_ACCOUNT_ID": account,
@@ -73,7 +85,8 @@ async def _serve(listener: socket.socket, account: str, stop: anyio.Event, *, ta
     # Clients behind a Dagger tunnel never hear that an idle connection was closed, and wait on it for ever.
     config.keep_alive_timeout = 3600
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait))
+        gate: Any = Gate(app, layers)
+        tasks.start_soon(lambda: hypercorn.asyncio.serve(gate, config, shutdown_trigger=stop.wait))
         with anyio.move_on_after(START_SECONDS) as limit:
             await _healthy(port)
         if limit.cancelled_caught:

@@ -31,6 +31,7 @@ check: $(VENV)  ## lint, format, types, lock files, terraform format
 
 bench: $(VENV)  ## measure speed, as ratios against a baseline in the same run
 	$(RUN) python bench/startup.py
+	$(RUN) python bench/box_memory.py
 
 clean:  ## remove what was made here
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .ferry dist

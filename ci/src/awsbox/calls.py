@@ -52,6 +52,17 @@ class Answer:
     body: bytes | AsyncIterator[bytes]
 
 
+class Cut(Exception):
+    """Raised by a body: the answer breaks off here, and its reader shall notice. By a layer: there is no answer.
+
+    A reset tells the caller at once; without one the connection just ends.
+    """
+
+    def __init__(self, *why: object, reset: bool = False) -> None:
+        super().__init__(*why)
+        self.reset = reset
+
+
 type Next = Callable[[Call], Awaitable[Answer]]
 type Layer = Callable[[Call, Next], Awaitable[Answer]]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from awsbox.calls import Answer, Call
+import anyio
+
+from awsbox.calls import Answer, Call, Cut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,19 +31,40 @@ class Gate:
         for layer in reversed(layers):
             way = partial(_through, layer, way)
         self._way = way
+        self._running: set[anyio.CancelScope] = set()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._emulator(scope, receive, send)
             return
-        answer = await self._way(identified(scope, await _body(receive)))
+        with anyio.CancelScope() as running:
+            self._running.add(running)
+            try:
+                await self._answer(scope, receive, send)
+            finally:
+                self._running.discard(running)
+
+    def close(self) -> None:
+        """End what still runs: the server waits for its connections, and a stream may have no end."""
+        for running in list(self._running):
+            running.cancel()
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._way(identified(scope, await _body(receive)))
+        except Cut as cut:
+            _hang_up(send, reset=cut.reset)
+            return
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if isinstance(answer.body, bytes):
             await send({"type": "http.response.body", "body": answer.body})
             return
-        async for chunk in answer.body:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        try:
+            async for chunk in answer.body:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except Cut:
+            return  # the server sees a body without an end, and closes the connection
         await send({"type": "http.response.body", "body": b""})
 
     async def _into_the_emulator(self, call: Call) -> Answer:
@@ -55,6 +80,17 @@ class Gate:
         await self._emulator(_scope(call), receive, send)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in heard[0].get("headers", [])]
         return Answer(heard[0]["status"], tuple(headers), b"".join(message.get("body", b"") for message in heard[1:]))
+
+
+def _hang_up(send: Any, *, reset: bool) -> None:
+    """End the connection without a word. Only the server's stream knows the socket, and `send` is a method of it."""
+    stream = send.__self__
+    stream.closed = True  # or the server would answer in our place
+    transport = stream.send.__self__.send.__self__.writer.transport
+    if reset:
+        at_once = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    transport.abort()
 
 
 async def _through(layer: Layer, way: Next, call: Call) -> Answer:

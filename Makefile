@@ -40,6 +40,7 @@ docs: $(VENV)  ## write the generated parts of docs/reference anew
 
 bench: $(VENV)  ## measure speed, as ratios against a baseline in the same run
 	$(RUN) python bench/startup.py
+	$(RUN) python bench/box_memory.py
 
 clean:  ## remove what was made here
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .ferry dist

@@ -1,26 +1,38 @@
-"""`python -m awsbox`: a box for other programs. Says where it answers as one line of JSON; stays until stopped."""
+"""`python -m awsbox`: a box without Ferry."""
 
-import json
-import signal
+import argparse
+import functools
 import sys
 
 import anyio
 
-from awsbox.box import Box, BoxFailed
+from awsbox.box import ACCOUNT, BoxFailed
+from awsbox.cli import Wish, stay
 
 
-async def stay() -> None:
-    # Before the line is out: whoever reads it may stop us at once.
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with Box.started() as box:
-            said = {"endpoint": box.endpoint, "account": box.account, "key": box.key, "secret": box.secret}
-            sys.stdout.write(json.dumps(said) + "\n")
-            sys.stdout.flush()
-            async for _ in signals:
-                return
+def read(arguments: list[str]) -> Wish:
+    parser = argparse.ArgumentParser("awsbox", description="AWS in a box: on a loopback port, until Ctrl-C.")
+    parser.add_argument("--account", default=ACCOUNT, help="12 digits")
+    parser.add_argument("--port", type=int, default=0, help="a free one unless named")
+    parser.add_argument("--user", dest="people", action="append", default=[], metavar="[ACCOUNT/]NAME[=POLICY.json]")
+    parser.add_argument(
+        "--faults", action="append", default=[], metavar="throttle:ecr:PutImage:3", help="again for more"
+    )
+    parser.add_argument("--close-root", dest="closed", action="store_true", help="only the users get in")
+    parser.add_argument("--verbose", action="store_true", help="a line per call")
+    parser.add_argument("--audit", action="store_true", help="a line per decision of IAM")
+    parser.add_argument("--json", action="store_true", help="one line for a program")
+    return Wish(**vars(parser.parse_args(arguments)))
 
 
-try:
-    anyio.run(stay)
-except BoxFailed as error:
-    sys.exit(f"awsbox: {error}")
+def main() -> int:
+    try:
+        anyio.run(stay, read(sys.argv[1:]), functools.partial(print, flush=True))
+    except BoxFailed as error:
+        sys.stderr.write(f"awsbox: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

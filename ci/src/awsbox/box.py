@@ -1,101 +1,246 @@
-"""The emulator, in this process, for as long as a `with` block lasts."""
+"""The box: the emulator, in this process, behind what makes it behave as AWS does, for as long as a `with` block lasts.
+
+A call goes through the layers in this order: https in front, then faults, the registry's own tokens, the authoriser,
+what the box answers itself, the place where functions run, and at last the emulator. `_outfit` puts them together.
+"""
 
 from __future__ import annotations
 
-import os
+import asyncio
+import concurrent.futures
+import errno
 import socket
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import threading
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio import to_thread
+
+from awsbox import answers, behind, emulator, events, household, registry, snapshots, users
+from awsbox.answers import alarms, subscriptions
+from awsbox.answers.cost_explorer import CostExplorer
+from awsbox.authority import Authority
+from awsbox.emulator import HOST
+from awsbox.faults import Switchboard
+from awsbox.gate import Gate
+from awsbox.lambdas import Host, seat
+from awsbox.news import PREFIX, NewsApi
+from awsbox.rules import always, shelves
+from awsbox.users import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from anyio.abc import TaskStatus
 
+    from awsbox.calls import Answer, Call, Layer, Next
+    from awsbox.household import Household
+    from awsbox.rules.shelves import Expired
+    from awsbox.snapshots import Snapshot, Stateful
+
 ACCOUNT = "111122223333"
-HOST = "127.0.0.1"
-START_SECONDS = 20
 
 
 class BoxFailed(Exception):
     """The box could not start."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Box:
-    """Where the box answers, and the keys of its root user."""
+    """Where the box answers, and the keys of its root user. Its methods may be called from any thread."""
 
     endpoint: str
     account: str
+    household: Household
     key: str = "test"
     secret: str = "test"  # noqa: S105 - the emulator's root user is called that
+    faults: Switchboard = field(default_factory=Switchboard)
+    """Faults on demand: `box.faults.add("throttle:ecr:PutImage:3")`."""
+    host: Host
+    """Where functions of type Image run; `box.host.runs` says how each did."""
+    news: NewsApi = field(default_factory=NewsApi)
+    """What is at `box.news_url`: `box.news.play("rate-limited", times=2)`."""
+    authority: Authority
+    """Who may do what; `box.authority.audit` holds every decision."""
+    _there: _Thread = field(repr=False)
+    parts: list[Stateful] = field(default_factory=list, repr=False)
+    """What has state of its own, beside the emulator: in each snapshot."""
 
     @staticmethod
     @asynccontextmanager
-    async def started(account: str = ACCOUNT) -> AsyncIterator[Box]:
-        """One box a process: the emulator keeps its state in module globals."""
-        # The port is ours before the emulator hears of it, so that nobody can take it in between.
-        listener = socket.create_server((HOST, 0))
-        endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
-        stop = anyio.Event()
-        with listener, _one_error():
-            async with anyio.create_task_group() as tasks:
-                await tasks.start(_serve, listener, account, stop)
-                try:
-                    yield Box(endpoint=endpoint, account=account)
-                finally:
-                    stop.set()
+    async def started(account: str = ACCOUNT, layers: Sequence[Layer] = (), *, port: int = 0) -> AsyncIterator[Box]:
+        """One box at a time in a process. `layers` come first of all; port 0 is a free one."""
+        with _alone(), ExitStack() as owned:
+            # The port is ours before the emulator hears of it, so that nobody can take it in between.
+            listener = owned.enter_context(_listening(port))
+            port = listener.getsockname()[1]
+            house = owned.enter_context(household.kept())
+            owned.enter_context(household.environment(emulator.settings(port, account, house.folder)))
+            endpoint = f"http://{HOST}:{port}"
+            host = Host(endpoint, house)
+            may = Authority(account)
+            box = Box(endpoint=endpoint, account=account, household=house, host=host, authority=may, _there=_Thread())
+            ready, stop = anyio.Event(), anyio.Event()
+            try:
+                async with anyio.create_task_group() as tasks:
+                    await tasks.start(partial(_serve, box, listener, layers, ready=ready, stop=stop))
+                    try:
+                        yield box
+                    finally:
+                        stop.set()
+            except BaseExceptionGroup as group:
+                # What happened in the block, or the one reason why there was none: not a group of one.
+                raise _sole(group, started=ready.is_set()) from None
+
+    def root(self, account: str = "") -> Keys:
+        """The root user of any account: an account is there as soon as somebody speaks of it."""
+        return Keys(account or self.account, "root", account or self.key, self.secret)
+
+    def credentials(self, user: str, account: str = "") -> Keys:
+        """New keys for a user that exists, in this account or another; no call is made, and root may be closed."""
+        return self._there.run(lambda: users.keys(account or self.account, user))
+
+    def close_root(self) -> None:
+        """The account is set up: from now on every call is a user's or a role's, and may do what that may."""
+        self.authority.close_root()
+
+    def issue_token(self, *, sub: str, aud: str = "sts.amazonaws.com", exp: float = 0, **claims: Any) -> str:
+        """A web identity's token as GitHub issues them, for AssumeRoleWithWebIdentity; `iss=…` for another issuer."""
+        return self.authority.issuer.token(sub=sub, aud=aud, exp=exp, **claims)
+
+    def snapshot(self) -> Snapshot:
+        """Everything that the box holds now."""
+        return self._there.run(lambda: snapshots.take(self.parts))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Back to that moment; functions start cold."""
+        self._there.run(lambda: snapshots.put_back(snapshot, self.parts))
+
+    @property
+    def news_url(self) -> str:
+        """What stands before /v2/everything."""
+        return self.endpoint + PREFIX
+
+    async def fire(self, rule: str) -> int:
+        """Send a scheduled rule's targets what EventBridge sends them. How many they are."""
+        return await to_thread.run_sync(events.fire, rule)
+
+    async def evaluate_alarms(self) -> None:
+        """All of them, now: it is done every few seconds anyway."""
+        self._there.run(alarms.evaluate_all)
+
+    def confirm(self, topic: str, address: str) -> None:
+        """As if the reader of that address had followed the link in the topic's first mail."""
+        self._there.run(lambda: subscriptions.confirm(topic, address))
+
+    def expire(self, days: float = 0) -> list[Expired]:
+        """Apply the lifecycle policies of all image repositories, as if so many days had passed."""
+        return self._there.run(lambda: shelves.expire(days))
 
 
-@contextmanager
-def _one_error() -> Iterator[None]:
-    """A task group wraps what is raised in it: an error that is alone comes out as itself."""
+class _Thread:
+    """The thread that answers calls: what touches the box's state runs there, between two calls."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._id = threading.get_ident()
+
+    def run[T](self, work: Callable[[], T]) -> T:
+        if threading.get_ident() == self._id:
+            return work()
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def there() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(there)
+        return done.result()
+
+
+def _alone() -> ExitStack:
+    """The emulator keeps its state in module globals: two boxes would be one."""
+    stack = ExitStack()
+    if not _ONLY.acquire(blocking=False):
+        raise BoxFailed("this process already runs a box: start the second one in a process of its own")
+    stack.callback(_ONLY.release)
+    return stack
+
+
+_ONLY = threading.Lock()
+
+
+def _listening(port: int) -> socket.socket:
     try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise BoxFailed(f"port {port} is taken: name another one, or none for a free one") from None
+        raise BoxFailed(f"cannot listen on {HOST}:{port}: {error.strerror}") from error
 
 
-async def _serve(listener: socket.socket, account: str, stop: anyio.Event, *, task_status: TaskStatus[None]) -> None:
-    port = listener.getsockname()[1]
-    # Read by the emulator when it is imported.
-    os.environ |= {
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": HOST,
-        "IOT_MTLS_ENABLED": "0",
-        "MINISTACK_ACCOUNT_ID": account,
-        "LOG_LEVEL": "ERROR",
-    }
+def _sole(group: BaseExceptionGroup[BaseException], *, started: bool) -> BaseException:
+    """The first failure."""
+    error = group.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        return _sole(error, started=started)
+    if started or not isinstance(error, Exception) or isinstance(error, BoxFailed):
+        return error
+    return BoxFailed(f"the emulator does not come up: {error!r}")
+
+
+async def _serve(
+    box: Box,
+    listener: socket.socket,
+    layers: Sequence[Layer],
+    *,
+    ready: anyio.Event,
+    stop: anyio.Event,
+    task_status: TaskStatus[None],
+) -> None:
     try:
-        import hypercorn.asyncio  # noqa: PLC0415
-        from hypercorn.config import Config  # noqa: PLC0415
-        from ministack.app import app  # noqa: PLC0415
+        app = emulator.load()
     except ImportError as error:
-        raise BoxFailed("the box is not installed: uv sync --extra box") from error
-    config = Config()
-    # The server closes what it is handed: the socket is no longer ours.
-    config.bind = [f"fd://{listener.detach()}"]
-    config.loglevel = "ERROR"
-    config.graceful_timeout = 1
-    # Clients behind a Dagger tunnel never hear that an idle connection was closed, and wait on it for ever.
-    config.keep_alive_timeout = 3600
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait))
-        with anyio.move_on_after(START_SECONDS) as limit:
-            await _healthy(port)
-        if limit.cancelled_caught:
-            raise BoxFailed(f"the emulator did not answer within {START_SECONDS} s")
-        task_status.started()
+        raise BoxFailed(f"the box is not installed ({error.name} is missing): uv sync --extra box") from error
+    with ExitStack() as owned:
+        owned.callback(emulator.wipe)
+        owned.enter_context(emulator.shielded(box.household))
+        gate = Gate(app, [_https, *layers, *_outfit(box, owned)])
+        # Whoever connects before the server accepts is kept waiting by the socket, and then answered.
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(emulator.serve, gate, listener, stop=stop, ready=ready))
+            with anyio.move_on_after(emulator.START_SECONDS):
+                await ready.wait()
+            if not ready.is_set():
+                raise BoxFailed(f"the emulator did not start within {emulator.START_SECONDS} s")
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(emulator.let_idle_workers_go)
+                beside.start_soon(box.host.keep)
+                beside.start_soon(alarms.keep_evaluating)
+                task_status.started()
+                await stop.wait()
+                gate.close()
+                beside.cancel_scope.cancel()
 
 
-async def _healthy(port: int) -> None:
-    """Wait until the emulator itself answers; the listening socket alone accepts before that."""
-    async with await anyio.connect_tcp(HOST, port) as stream:
-        await stream.send(b"GET /_ministack/health HTTP/1.1\r\nhost: box\r\nconnection: close\r\n\r\n")
-        await stream.receive()
+def _outfit(box: Box, owned: ExitStack) -> list[Layer]:
+    """The box's own layers, the first to see a call first. What has state joins `box.parts`."""
+    owned.enter_context(behind.seated(always.RULES))
+    owned.enter_context(box.authority.installed())
+    layers: list[Layer] = [box.news.layer, box.faults.layer, registry.guarded, box.authority.layer]
+    costs = CostExplorer()
+    owned.enter_context(answers.seated(costs))
+    owned.enter_context(seat.seated(box.host))
+    box.parts.extend([costs, box.host, box.news])
+    # What a function answers while it runs goes around the emulator: nothing may stand between.
+    return [*layers, seat.layer]
+
+
+async def _https(call: Call, way: Next) -> Answer:
+    """Callers reach AWS by TLS, and policies may demand it. Here the loopback device stands in for it."""
+    return await way(replace(call, headers={**call.headers, "x-forwarded-proto": "https"}))

@@ -23,7 +23,8 @@ from typing import IO, TYPE_CHECKING
 
 import anyio
 
-from awsbox.box import HOST, BoxFailed
+from awsbox.box import BoxFailed
+from awsbox.emulator import HOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

@@ -226,6 +226,48 @@ def schema(context: typer.Context, *, json: Json = False) -> None:
     sys.stdout.write(reading.schema_text())
 
 
+@app.command(epilog=_codes(BoxError))
+def box(
+    *,
+    account: Annotated[str, typer.Option(help="The 12 digits of the account.")] = "111122223333",
+    port: Annotated[int, typer.Option(help="A free one unless named.")] = 0,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[ACCOUNT/]NAME[=POLICY.json]", help="Make a user with this policy; again for more."),
+    ] = None,
+    faults: Annotated[
+        list[str] | None, typer.Option(metavar="throttle:ecr:PutImage:3", help="Let calls fail; again for more.")
+    ] = None,
+    close_root: Annotated[bool, typer.Option("--close-root", help="Let nobody in but the users.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print a line per call.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Print each decision of IAM.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON, for a program.")] = False,
+) -> None:
+    """Start AWS in a box and keep it until Ctrl-C; aws, boto3 and terraform work against it from another terminal.
+
+    With --json: {"endpoint", "account", "region", "users": [{"account", "user", "key", "secret"}]}.
+    """
+    import functools  # noqa: PLC0415
+
+    import anyio  # noqa: PLC0415
+    import awsbox.cli  # noqa: PLC0415
+
+    wish = awsbox.cli.Wish(
+        account=account,
+        port=port,
+        people=user or (),
+        faults=faults or (),
+        closed=close_root,
+        verbose=verbose,
+        audit=audit,
+        json=json,
+    )
+    try:
+        anyio.run(awsbox.cli.stay, wish, functools.partial(print, flush=True))
+    except awsbox.BoxFailed as error:
+        raise BoxError(str(error), where="ferry box", next="ferry box --help") from None
+
+
 def _session(context: typer.Context, *, json: bool) -> Session:
     session: Session = context.obj
     session.json = json

@@ -52,6 +52,8 @@ LONGEST_SLEEP = 1
 # A letter in brackets each, so that this file keeps the rule. What a container of ours calls its home is no machine.
 MACHINE = re.compile(r"/(?:ro[o]t|ho[m]e)/(?!\.cache/uv)|/wo[r]k/|tf-plu[g]ins|/User[s]/")
 SYSTEM = re.compile(r"sentiment|sse[-_ ]?streaming|newsapi", re.IGNORECASE)
+BOXED = re.compile(r"sentiment|sse[-_ ]?streaming", re.IGNORECASE)
+"""The box stands in for the world around a system, and a news service is of that world as AWS is."""
 INDEXES = frozenset({"https://pypi.org", "https://files.pythonhosted.org"})
 
 
@@ -89,7 +91,8 @@ def guards_and_model_do_no_io(files: Files) -> list[str]:
 
 
 def ci_knows_nothing_of_the_system_it_carries(files: Files) -> list[str]:
-    return [f"{path}: {found[0]}" for path, text in _below(files, "ci/") if (found := SYSTEM.search(text))]
+    searched = [(path, (BOXED if "/awsbox/" in path else SYSTEM).search(text)) for path, text in _below(files, "ci/")]
+    return [f"{path}: {found[0]}" for path, found in searched if found]
 
 
 def functions_fit_on_a_page(files: Files) -> list[str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from awsbox import Box
 
+from awsbox import Box
 from tests.awsbox.people import Account
 
 if TYPE_CHECKING:

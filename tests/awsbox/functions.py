@@ -11,7 +11,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ferry.outside.builder.assemble import CONFIG, LAYER, MANIFEST, Blob, Image
-
 from tests.awsbox import pictures
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from anyio.from_thread import BlockingPortal
+
     from awsbox import Box
 
 REGION = "us-east-1"

@@ -30,7 +30,7 @@ def until(holds: Callable[[], Any], what: str) -> Any:
 
 def environment(folder: Path) -> dict[str, str]:
     """A host whose temporary folder is the test's, and who has secrets."""
-    planted = {"HOME": "/home/somebody", "GITHUB_TOKEN": "planted", "AWS_PROFILE": "planted"}
+    planted = {"HOME": "/nowhere/somebody", "GITHUB_TOKEN": "planted", "AWS_PROFILE": "planted"}
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "TMPDIR": str(folder), **planted}
 
 

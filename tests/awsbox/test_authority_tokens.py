@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awsbox.authority.tokens import Issuer
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from awsbox.authority.tokens import Issuer
 from tests.awsbox.people import Account, Caller, allow, policy
 
 if TYPE_CHECKING:

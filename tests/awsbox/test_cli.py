@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from awsbox import cli
-from awsbox.users import Keys
 from botocore.exceptions import ClientError
 
+from awsbox import cli
+from awsbox.users import Keys
 from tests.awsbox.people import CONFIG, REGION, Caller, allow, policy
 from tests.awsbox.processes import SECONDS, environment, process
 

@@ -9,6 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from awsbox.events import NoRule
 
 if TYPE_CHECKING:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.awsbox.people import Caller
 
+pytestmark = pytest.mark.slow
+
 ROLE = "arn:aws:iam::111122223333:role/function"
 BUSY = "import time\ndef handler(event, context):\n  time.sleep(600)"
 HANGS = "import time; time.sleep(600)"

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import boto3
 import httpx
 import pytest
-from awsbox.lambdas import Run, adapter
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from awsbox.lambdas import Run, adapter
 from tests.awsbox.functions import SERVER, address, deployed, image, server
 from tests.awsbox.people import allow
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.awsbox.people import Account, Caller
+
+pytestmark = pytest.mark.slow
 
 STREAMING = {"AWS_LWA_INVOKE_MODE": "RESPONSE_STREAM"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import pytest
+
 from awsbox.news import SCENARIOS, NewsApi, NoScenario, served
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
 from awsbox import registry as door
 from ferry.errors import RegistryDenied, RegistryRefused
-
 from tests.awsbox.people import allow, deny
 from tests.awsbox.pictures import picture, pull, push, registry, token
 from tests.awsbox.published import refused

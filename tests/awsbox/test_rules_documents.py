@@ -8,10 +8,10 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from awsbox.rules import documents
-from awsbox.rules.secrets import PENDING
 from botocore.exceptions import ClientError
 
+from awsbox.rules import documents
+from awsbox.rules.secrets import PENDING
 from tests.awsbox.people import allow, policy, trusting
 from tests.awsbox.published import refused
 

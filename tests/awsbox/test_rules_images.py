@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from awsbox.rules.images import ABSENT, DELETED, MALFORMED, NO_ACCESS, UNSUPPORTED
 from botocore.config import Config
 
+from awsbox.rules.images import ABSENT, DELETED, MALFORMED, NO_ACCESS, UNSUPPORTED
 from tests.awsbox.people import REGION, allow, policy
 from tests.awsbox.pictures import ZSTD, index, picture, push, registry
 from tests.awsbox.published import refused

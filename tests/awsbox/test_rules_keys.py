@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awsbox.rules.keys import LOCKED_OUT, NOBODY, UNKNOWN
 
+from awsbox.rules.keys import LOCKED_OUT, NOBODY, UNKNOWN
 from tests.awsbox.people import allow, deny, policy
 from tests.awsbox.published import refused
 

@@ -7,15 +7,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from awsbox.rules import lifecycle
 from awsbox.rules.lifecycle import DAY_SECONDS, Stored
-
 from tests.awsbox.pictures import index, picture, push
 from tests.awsbox.published import refused
 
 if TYPE_CHECKING:
     from ferry.outside.builder.assemble import Image
-
     from tests.awsbox.people import Account
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awsbox import emulator
 
+from awsbox import emulator
 from tests.awsbox import setup
 
 if TYPE_CHECKING:

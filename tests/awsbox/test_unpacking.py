@@ -7,8 +7,8 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from awsbox.lambdas.image import BadImage, unpack
 
+from awsbox.lambdas.image import BadImage, unpack
 from tests.awsbox.functions import archive
 
 if TYPE_CHECKING:

@@ -93,17 +93,18 @@ class Aws:
 
 @pytest.fixture
 def aws(tmp_path: Path, closed_network: list[str]) -> Iterator[Aws]:
-    with subprocess.Popen([sys.executable, "-m", "awsbox"], stdout=subprocess.PIPE, text=True) as box:
+    with subprocess.Popen([sys.executable, "-m", "awsbox", "--json"], stdout=subprocess.PIPE, text=True) as box:
         try:
             assert box.stdout is not None
             said = json.loads(box.stdout.readline())
-            credentials = Credentials(key=said["key"], secret=said["secret"])
+            keys = said["users"][-1]
+            credentials = Credentials(key=keys["key"], secret=keys["secret"])
             access = Access(region="us-east-1", endpoint=said["endpoint"], credentials=credentials)
             access.client("s3").create_bucket(Bucket="sentiment-analyzer-preprod-state")
             secret = tmp_path / "credentials.json"
             # With the newline that `cmd:` and `file:` secrets keep.
             secret.write_text(
-                json.dumps({"Version": 1, "AccessKeyId": said["key"], "SecretAccessKey": said["secret"]}) + "\n"
+                json.dumps({"Version": 1, "AccessKeyId": keys["key"], "SecretAccessKey": keys["secret"]}) + "\n"
             )
             port = said["endpoint"].rpartition(":")[2]
             yield Aws(access, [f"--aws=file:{secret}", f"--aws-endpoint=tcp://127.0.0.1:{port}", *closed_network])

@@ -226,33 +226,38 @@ def schema(context: typer.Context, *, json: Json = False) -> None:
     sys.stdout.write(reading.schema_text())
 
 
-@app.command(epilog=_codes(BoxError))
+@app.command(cls=Command, epilog=_ends(BoxError))
 def box(
+    context: typer.Context,
     *,
-    account: Annotated[str, typer.Option(help="The 12 digits of the account.")] = "111122223333",
-    port: Annotated[int, typer.Option(help="A free one unless named.")] = 0,
+    account: Annotated[str, typer.Option(metavar="DIGITS", help="The account, 12 digits.")] = "111122223333",
+    port: Annotated[int, typer.Option(metavar="PORT", help="A free one unless named.")] = 0,
     user: Annotated[
         list[str] | None,
-        typer.Option(metavar="[ACCOUNT/]NAME[=POLICY.json]", help="Make a user with this policy; again for more."),
+        typer.Option(
+            metavar="USER", help="A user to make: NAME=POLICY.json, ACCOUNT/NAME=…, or an administrator: NAME."
+        ),
     ] = None,
     faults: Annotated[
-        list[str] | None, typer.Option(metavar="throttle:ecr:PutImage:3", help="Let calls fail; again for more.")
+        list[str] | None, typer.Option(metavar="FAULT", help="Such as throttle:ecr:PutImage:3; again for more.")
     ] = None,
     close_root: Annotated[bool, typer.Option("--close-root", help="Let nobody in but the users.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print a line per call.")] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Print each decision of IAM.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON, for a program.")] = False,
+    json: Json = False,
 ) -> None:
-    """Start AWS in a box and keep it until Ctrl-C; aws, boto3 and terraform work against it from another terminal.
+    """Start AWS in a box and keep it until Ctrl-C.
 
-    With --json: {"endpoint", "account", "region", "users": [{"account", "user", "key", "secret"}]}.
+    aws, boto3 and terraform work against it from another terminal: it prints what to copy there.
+
+    With --json: one line, {"endpoint", "account", "region", "users": [{"account", "user", "key", "secret"}]}.
     """
-    import functools  # noqa: PLC0415
-
     import anyio  # noqa: PLC0415
-    import awsbox.cli  # noqa: PLC0415
 
-    wish = awsbox.cli.Wish(
+    from ferry.rehearsal import box as boxes  # noqa: PLC0415
+
+    _session(context, json=json)
+    wish = boxes.Wish(
         account=account,
         port=port,
         people=user or (),
@@ -262,10 +267,7 @@ def box(
         audit=audit,
         json=json,
     )
-    try:
-        anyio.run(awsbox.cli.stay, wish, functools.partial(print, flush=True))
-    except awsbox.BoxFailed as error:
-        raise BoxError(str(error), where="ferry box", next="ferry box --help") from None
+    anyio.run(boxes.stay, wish)
 
 
 def _session(context: typer.Context, *, json: bool) -> Session:

@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test unit check docs bench clean
+.PHONY: help rehearse adapter test unit check docs bench clean
 # Tools run side by side within a target where that pays; targets themselves come one after the other, -j or not.
 .NOTPARALLEL:
 
@@ -20,8 +20,13 @@ help:  ## print this list
 rehearse: $(VENV)  ## run the whole pipeline against an AWS in a box
 	@$(RUN) ferry rehearse
 
-test: $(VENV) check  ## everything: checks, unit tests, terraform, a whole rehearsal
+test: $(VENV) check adapter  ## everything: checks, unit tests, terraform, a whole rehearsal
 	$(RUN) pytest -n auto
+
+# Lambda's web adapter runs images in the box as Lambda does. Cargo builds it once, into the user's cache; without one
+# the tests that need it say so and are skipped.
+adapter: $(VENV)
+	-@command -v cargo >/dev/null && $(RUN) python -m awsbox.lambdas.adapter
 
 unit: $(VENV)  ## the fast tests alone, under a minute
 	$(RUN) pytest -n auto -m "not slow and not engine"

@@ -141,3 +141,9 @@ def test_a_terraform_that_does_not_say_its_version_is_refused(text: str) -> None
 )
 def test_what_would_change_the_state_or_the_words_is_known(name: str, *, steers: bool) -> None:
     assert bool(words.STEERING.fullmatch(name)) is steers
+
+
+def test_without_a_registry_the_next_step_is_a_mirror() -> None:
+    said = "Error: Failed to query available provider packages\n\ncould not connect to registry.terraform.io"
+    assert "FERRY_PROVIDER_MIRROR" in words.failed("init", 1, said).next
+    assert "FERRY_PROVIDER_MIRROR" not in words.failed("init", 1, "Error: Invalid resource type").next

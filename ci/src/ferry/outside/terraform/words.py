@@ -103,6 +103,13 @@ def only_progress(say: Callable[[str], None]) -> Callable[[str], None]:
     return lambda line: say(line) if PROGRESS.match(line) else None
 
 
+AGAIN = "mend what it names, then run the same command again: what is already there is adopted"
+NO_REGISTRY = (
+    "name a folder of providers in FERRY_PROVIDER_MIRROR; where the registry can be reached, "
+    "`terraform providers mirror FOLDER` makes one"
+)
+
+
 def failed(verb: str, code: int, err: str) -> TerraformFailed:
     """What terraform printed, cut down to its errors."""
     body = _body(err)
@@ -111,7 +118,7 @@ def failed(verb: str, code: int, err: str) -> TerraformFailed:
         f"terraform {verb} failed: {first['what'] if first else f'exit code {code}'}",
         where=f"terraform {verb}",
         why=body[first.start() if first else 0 :][:4000],
-        next="mend what it names, then run the same command again: what is already there is adopted",
+        next=NO_REGISTRY if "could not connect to registry" in " ".join(body.split()) else AGAIN,
     )
 
 

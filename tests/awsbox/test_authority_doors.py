@@ -136,14 +136,23 @@ def sent(caller: Caller, service: str, method: str, path: str, body: str, **head
     return httpx.request(method, caller.endpoint + path, content=body, headers=dict(request.headers))
 
 
-def test_a_bucket_in_the_host_is_not_a_way_around(account: Account) -> None:
-    account.root.client("s3").create_bucket(Bucket="prod-hidden")
+def test_the_box_may_be_known_by_a_name_of_its_own(account: Account) -> None:
+    user = account.user(allow("iam:ListRoles"))
+
+    answer = sent(user, "iam", "POST", "/", "Action=ListRoles&Version=2010-05-08", host="aws:4566")
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["prod-hidden.s3.amazonaws.com", "prod-hidden", "prod-hidden:4566"])
+def test_a_bucket_in_the_host_is_not_a_way_around(account: Account, host: str) -> None:
+    account.root.client("s3").create_bucket(Bucket="prod-hidden")  # again is no error here
     account.root.client("s3").put_object(Bucket="prod-hidden", Key="allowed/k", Body=b"secret")
     user = account.user(allow("s3:*", "arn:aws:s3:::allowed/*"))
 
-    answer = sent(user, "s3", "GET", "/allowed/k", "", host="prod-hidden.s3.amazonaws.com")
+    answer = sent(user, "s3", "GET", "/allowed/k", "", host=host)
 
-    assert answer.status_code == 403
+    assert answer.status_code in {403, 404}
     assert b"secret" not in answer.content
 
 

@@ -24,7 +24,7 @@ FORBIDDEN = Answer(
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # First parts of a path that mean something else than a bucket to the emulator.
 RESERVED = frozenset({"iceberg", "v20180820", "oauth2", "login", "logout", "signup", "saml2", "graphql", "event"})
-PLAIN_NAMES = frozenset({"localhost", "box", "host.docker.internal"})
+PLAIN_NAMES = frozenset({"host.docker.internal"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def is_plain(call: Call) -> bool:
     first = call.path.lstrip("/").partition("/")[0]
     if call.service == "s3" and first and (first in RESERVED or not BUCKET.fullmatch(first)):
         return False
-    if host in PLAIN_NAMES:
+    # A name of one word is the box's own in some network, as a service's in a container engine: no bucket's has one.
+    if "." not in host or host in PLAIN_NAMES:
         return True
     try:
         ipaddress.ip_address(host.strip("[]"))

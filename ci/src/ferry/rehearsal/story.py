@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ferry.verbs.build import Built
 
 STAND_INS = {
-    "AWS": "ministack in this process; its root user deploys, so permissions are not checked",
+    "AWS": "a box in this process; its root user deploys, so permissions are not checked",
     "Lambda": "this machine's Python runs the image's command from its unpacked layers",
     "image": "the base image and the web adapter are left out: the layers are the ones that Ferry adds",
 }

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-import httpx
 import pytest
 
 from ferry.config import load
 from ferry.outside.builder.host import HostBuilder
+from ferry.outside.registry import ecr
 from ferry.report import Report
 from ferry.verbs.build import build
 
 if TYPE_CHECKING:
+    from ferry.outside.aws import Access
     from tests.engine.conftest import Aws, Engine
 
 ROOT = Path(__file__).parents[2]
@@ -93,8 +94,12 @@ def test_a_plan_is_looked_at_and_then_refused_because_its_release_is_not_publish
 def test_both_builders_make_the_same_layers(engine: Engine, aws: Aws) -> None:
     engine.call(*aws.flags, "build", "publish", "--env=preprod")
 
-    manifest = httpx.get(f"{aws.access.endpoint}/v2/{REPOSITORY}/manifests/latest").json()
-    assert [layer["digest"] for layer in manifest["layers"][-2:]] == anyio.run(_layers_of_the_host)
+    assert anyio.run(_layers_in, aws.access)[-2:] == anyio.run(_layers_of_the_host)
+
+
+async def _layers_in(access: Access) -> list[str]:
+    async with await ecr.open_registry(access, "111122223333") as registry:
+        return [layer.digest for layer in (await registry.pull(REPOSITORY, "latest")).layers]
 
 
 async def _layers_of_the_host() -> list[str]:

@@ -312,7 +312,7 @@ def test_new_role_is_not_known_at_once(account: Account, faults: Switchboard) ->
 
 def test_new_key_and_policy_are_not_known_at_once(account: Account, faults: Switchboard) -> None:
     iam = account.root.client("iam")
-    faults.add("unready:0.3")
+    young = faults.add("unready:60")
     caller = account.user(allow("kms:ListKeys"))
     arn = iam.create_policy(PolicyName="faults-young", PolicyDocument=policy(allow("s3:GetObject")))["Policy"]["Arn"]
     name = caller.arn.rpartition("/")[2]
@@ -322,6 +322,6 @@ def test_new_key_and_policy_are_not_known_at_once(account: Account, faults: Swit
     with refused(iam, "NoSuchEntity", "does not exist or is not attachable"):
         iam.attach_user_policy(UserName=name, PolicyArn=arn)
 
-    time.sleep(0.35)
+    faults.clear(young)
     iam.attach_user_policy(UserName=name, PolicyArn=arn)
     assert caller.client("kms").list_keys()["Keys"] is not None

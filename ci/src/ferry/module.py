@@ -24,7 +24,7 @@ from ferry import model, shape
 from ferry.errors import BuildFailed, CredentialsError, EngineFailed, FerryError, UsageError
 from ferry.outside.aws import Access, Credentials, probes
 from ferry.outside.builder import assemble
-from ferry.outside.builder.dagger import UV, DaggerBuilder
+from ferry.outside.builder.dagger import DaggerBuilder, with_uv
 from ferry.outside.registry import ecr
 from ferry.outside.terraform import dagger as containers
 from ferry.outside.terraform.dagger import DaggerTerraform
@@ -265,10 +265,7 @@ class Ferry:
     def _tools(self) -> dagger.Container:
         """The workbench of this repository, installed from its lock."""
         return (
-            dag.container()
-            .from_(self.python_image)
-            .with_exec(["pip", "install", "--quiet", "--no-cache-dir", "--root-user-action=ignore", UV])
-            .with_mounted_cache("/root/.cache/uv", dag.cache_volume("ferry-uv"))
+            with_uv(self.python_image)
             .with_env_variable("UV_LINK_MODE", "copy")
             .with_env_variable("UV_FROZEN", "1")
             .with_directory("/work", self.source)

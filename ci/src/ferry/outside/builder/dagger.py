@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 UV = "uv==0.13.8"
 
 
+CACHE = "/var/cache/uv"
+
+
+def with_uv(python: str) -> dagger.Container:
+    """A Python image with uv in it, and what uv has fetched before."""
+    return (
+        dag.container()
+        .from_(python)
+        .with_exec(["pip", "install", "--quiet", "--no-cache-dir", "--root-user-action=ignore", UV])
+        .with_env_variable("UV_CACHE_DIR", CACHE)
+        .with_mounted_cache(CACHE, dag.cache_volume("ferry-uv"))
+    )
+
+
 class DaggerBuilder:
     """`python` is the image that dependencies are installed with; `mirror` is where base images are pulled from."""
 
@@ -33,10 +47,7 @@ class DaggerBuilder:
     async def dependencies(self, recipe: Recipe) -> Path:
         # Nothing here depends on the call: the same lock is the same layer, for as long as the engine keeps it.
         installed = (
-            dag.container()
-            .from_(self._python)
-            .with_exec(["pip", "install", "--quiet", "--no-cache-dir", "--root-user-action=ignore", UV])
-            .with_mounted_cache("/root/.cache/uv", dag.cache_volume("ferry-uv"))
+            with_uv(self._python)
             .with_file("/requirements.lock", self._source.file(recipe.lock))
             .with_exec(["uv", *builder.install("/out", "/requirements.lock")], expect=dagger.ReturnType.ANY)
         )

@@ -144,15 +144,19 @@ def test_the_box_may_be_known_by_a_name_of_its_own(account: Account) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("host", ["prod-hidden.s3.amazonaws.com", "prod-hidden", "prod-hidden:4566"])
-def test_a_bucket_in_the_host_is_not_a_way_around(account: Account, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "status"),
+    # A name of one word is the box's own: then the bucket is the one in the path, and there is none.
+    [("prod-hidden.s3.amazonaws.com", 403), ("prod-hidden", 404), ("prod-hidden:4566", 404)],
+)
+def test_a_bucket_in_the_host_is_not_a_way_around(account: Account, host: str, status: int) -> None:
     account.root.client("s3").create_bucket(Bucket="prod-hidden")  # again is no error here
     account.root.client("s3").put_object(Bucket="prod-hidden", Key="allowed/k", Body=b"secret")
     user = account.user(allow("s3:*", "arn:aws:s3:::allowed/*"))
 
     answer = sent(user, "s3", "GET", "/allowed/k", "", host=host)
 
-    assert answer.status_code in {403, 404}
+    assert answer.status_code == status
     assert b"secret" not in answer.content
 
 

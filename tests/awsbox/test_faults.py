@@ -18,6 +18,7 @@ from awsbox.faults import KINDS, BadFault, Fault
 from ferry.errors import RegistryDenied, RegistryUnavailable
 from tests.awsbox.people import allow, policy
 from tests.awsbox.pictures import picture, pull, push
+from tests.awsbox.processes import until
 from tests.awsbox.published import refused
 
 if TYPE_CHECKING:
@@ -310,9 +311,17 @@ def test_new_role_is_not_known_at_once(account: Account, faults: Switchboard) ->
     assert kms.create_key(Policy=named)
 
 
+def _attached(iam: Any, name: str, arn: str) -> bool:
+    try:
+        iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    except iam.exceptions.NoSuchEntityException:
+        return False
+    return True
+
+
 def test_new_key_and_policy_are_not_known_at_once(account: Account, faults: Switchboard) -> None:
     iam = account.root.client("iam")
-    young = faults.add("unready:60")
+    faults.add("unready:2")
     caller = account.user(allow("kms:ListKeys"))
     arn = iam.create_policy(PolicyName="faults-young", PolicyDocument=policy(allow("s3:GetObject")))["Policy"]["Arn"]
     name = caller.arn.rpartition("/")[2]
@@ -322,6 +331,5 @@ def test_new_key_and_policy_are_not_known_at_once(account: Account, faults: Swit
     with refused(iam, "NoSuchEntity", "does not exist or is not attachable"):
         iam.attach_user_policy(UserName=name, PolicyArn=arn)
 
-    faults.clear(young)
-    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    until(lambda: _attached(iam, name, arn), "the policy is known to the rest of AWS")
     assert caller.client("kms").list_keys()["Keys"] is not None

@@ -190,7 +190,7 @@ class Ferry:
         release = await self.build()
         report = _report()
         async with self.hands(config, target) as (hands, terraform):
-            images = references(config, target, model.from_json(model.Release, release.manifest))
+            images = references(config, target, release.content())
             await plan(target, images, hands, report)
         return Plan(
             ferry=self,

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ferry.outside.builder.assemble import Image
 
 UV = "uv==0.13.8"
-
-
 CACHE = "/var/cache/uv"
 
 

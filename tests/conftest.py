@@ -13,6 +13,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from awsbox import Box
+    from tests.awsbox.people import Account
+
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^\| (?P<id>[PBRS]-\d\d) \| (?P<text>.+) \|$", re.MULTILINE)
 PROVEN = pytest.StashKey[dict[str, tuple[str, ...]]]()
@@ -78,3 +81,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def anyio_backend() -> str:
     """What async tests (`pytest.mark.anyio`) run on: the event loop that Ferry runs on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    """A running box; names of users, roles and resources are a test's own to choose, and shared by all tests.
+
+    One for all tests of a process: the emulator keeps its state in module globals.
+    """
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - the fast tests need no box
+
+    import awsbox  # noqa: PLC0415
+    from tests.awsbox.people import Account  # noqa: PLC0415
+
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(awsbox.Box.started()) as box:
+        yield Account(box, portal)
+
+
+@pytest.fixture(scope="session")
+def box(account: Account) -> Box:
+    return account.box

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LAMBDAS = Path(__file__).parents[2] / "src/lambdas"
+LAMBDAS = Path(__file__).parents[3] / "src/lambdas"
 
 
 @pytest.fixture(scope="module")

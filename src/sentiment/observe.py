@@ -1,0 +1,23 @@
+"""Logs, metrics and traces, by aws-lambda-powertools: JSON lines on stdout, metrics among them (EMF)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+
+NAMESPACE = "SentimentAnalyzer"
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    log: Logger
+    metrics: Metrics
+    tracer: Tracer
+
+
+def telemetry(service: str, environment: str) -> Telemetry:
+    """Every metric has the dimensions `service` and `environment`, so that alarms can name them."""
+    metrics = Metrics(namespace=NAMESPACE, service=service)
+    metrics.set_default_dimensions(environment=environment)
+    return Telemetry(Logger(service=service), metrics, Tracer(service=service))

@@ -1,0 +1,1 @@
+"""Asks NewsAPI for each topic on a schedule, keeps what is new, and announces it to analysis."""

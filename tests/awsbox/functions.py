@@ -131,5 +131,4 @@ def address(account: Account, name: str, *, qualifier: str = "", auth: str = "NO
             sid = action.rpartition(":")[2]
             asked = {"FunctionName": name, "StatementId": sid, "Action": action, "Principal": "*"} | which | more
             client.add_permission(**asked)
-    id = said["FunctionUrl"].split("//")[1].split(".")[0]
-    return f"{account.box.endpoint}/_aws/lambda-url/{id}"
+    return str(said["FunctionUrl"]).rstrip("/")

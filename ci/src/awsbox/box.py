@@ -20,6 +20,7 @@ import anyio
 from anyio import to_thread
 
 from awsbox import answers, behind, emulator, events, household, registry, snapshots, users
+from awsbox.addresses import Addresses
 from awsbox.answers import alarms, subscriptions
 from awsbox.answers.cost_explorer import CostExplorer
 from awsbox.authority import Authority
@@ -232,7 +233,8 @@ def _outfit(box: Box, owned: ExitStack) -> list[Layer]:
     """The box's own layers, the first to see a call first. What has state joins `box.parts`."""
     owned.enter_context(behind.seated(always.RULES))
     owned.enter_context(box.authority.installed())
-    layers: list[Layer] = [box.news.layer, box.faults.layer, registry.guarded, box.authority.layer]
+    told = Addresses(box.endpoint).layer
+    layers: list[Layer] = [box.news.layer, told, box.faults.layer, registry.guarded, box.authority.layer]
     costs = CostExplorer()
     owned.enter_context(answers.seated(costs))
     owned.enter_context(seat.seated(box.host))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from awsbox import registry
-from awsbox.rules import documents, images, keys, layers, repositories, retries, secrets, upkeep
+from awsbox.rules import buckets, documents, images, keys, layers, repositories, retries, secrets, upkeep
 
 if TYPE_CHECKING:
     from awsbox.behind import Rules
 
 RULES: Rules = {
+    **buckets.RULES,
     **documents.RULES,
     **images.RULES,
     **keys.RULES,

@@ -17,7 +17,11 @@ class Telemetry:
 
 
 def telemetry(service: str, environment: str) -> Telemetry:
+    return Telemetry(*log_and_metrics(service, environment), Tracer(service=service))
+
+
+def log_and_metrics(service: str, environment: str) -> tuple[Logger, Metrics]:
     """Every metric has the dimensions `service` and `environment`, so that alarms can name them."""
     metrics = Metrics(namespace=NAMESPACE, service=service)
     metrics.set_default_dimensions(environment=environment)
-    return Telemetry(Logger(service=service), metrics, Tracer(service=service))
+    return Logger(service=service), metrics

@@ -35,7 +35,8 @@ def security_headers(stream_url: str) -> dict[str, str]:
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self'",
-        f"connect-src 'self' {stream_url}".strip(),
+        # With a slash at its end it stands for everything below it.
+        f"connect-src 'self' {stream_url}/" if stream_url else "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",

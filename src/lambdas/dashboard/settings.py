@@ -13,8 +13,8 @@ from sentiment.settings import DEV, Reader
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
-"""An origin and nothing else: it becomes a word of the Content-Security-Policy."""
+_URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_.-]+)*")
+"""No character in it that means something else in the Content-Security-Policy, of which it becomes a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Settings:
     api_key_secret: str
     """Empty in dev alone: everybody may read then."""
     stream_url: str
-    """Without a path. Empty: the page says that it is not live."""
+    """Without a slash at its end. Empty: the page says that it is not live."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -42,12 +42,12 @@ class Settings:
             topics=source.topics(reader),
             table=reader.text("TABLE", needed),
             api_key_secret=reader.text("API_KEY_SECRET", needed),
-            stream_url=_origin("STREAM_URL", reader.text("STREAM_URL", "")),
+            stream_url=_base("STREAM_URL", reader.text("STREAM_URL", "")),
         )
 
 
-def _origin(name: str, url: str) -> str:
-    origin = url.rstrip("/")
-    if origin and not _URL.fullmatch(origin):
-        raise SettingsError(f"{name} is {url!r}: it must be a URL without a path, such as https://stream.example.com")
-    return origin
+def _base(name: str, url: str) -> str:
+    base = url.rstrip("/")
+    if base and not _URL.fullmatch(base):
+        raise SettingsError(f"{name} is {url!r}: it must be a plain URL, such as https://stream.example.com")
+    return base

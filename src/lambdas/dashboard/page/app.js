@@ -89,7 +89,7 @@ async function loadItems(signal, how = "replace") {
   $$("more").disabled = true;
   $$("items-loading").hidden = how === "more" || feed.size > 0;
   try {
-    const page = await ask("/api/items", { ...chosen, cursor, limit: PAGE }, key, signal);
+    const page = await ask("api/items", { ...chosen, cursor, limit: PAGE }, key, signal);
     if (how === "more") more(page);
     else if (how === "merge") feed.merge(page.items, page.cursor);
     else { feed.clear(); feed.append(page.items, page.cursor); }
@@ -114,7 +114,7 @@ function more(page) {
 }
 
 async function loadSummary(signal) {
-  draw(await ask("/api/summary", { hours }, key, signal));
+  draw(await ask("api/summary", { hours }, key, signal));
 }
 
 function draw(summary) {

@@ -13,7 +13,6 @@ from graphql import GraphQLObjectType
 from tests.fake_engine import Argument, Declared, Function, Outcome, call, register, schema
 from tests.module import small_world
 from tests.module.sample_module import Sample
-from tests.outside.canary.targets import Steady, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ PURE = frozenset(
         "Ferry.unit",
         "Plan.report",
         "Release.image",
+        "Release.package",
     }
 )
 
@@ -168,14 +168,12 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def world(engine: ConnectedEngine, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def world(engine: ConnectedEngine, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions write to their working directory, and to folders of their own in the temporary one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     engine.secrets.add(small_world.PLANTED)
-    with serving(Steady) as app:
-        engine.answers |= small_world.answers(aws, app)
-        yield
+    engine.answers |= small_world.answers(aws)
 
 
 @pytest.mark.req("S-01")
@@ -226,9 +224,8 @@ def _made(engine: ConnectedEngine, main: type, module: Declared, owner: str, sta
 def given(engine: ConnectedEngine, function: Function) -> dict[str, str]:
     """An object for each argument that is one, and what the caller must say."""
     objects = {a.name: engine.given(_named(a.type), a.name) for a in function.arguments if _is_object(a.type)}
-    return objects | {
-        a.name: small_world.SAID[a.name] for a in function.arguments if a.required and a.name not in objects
-    }
+    said = small_world.SAID_TO.get(function.name, small_world.SAID)
+    return objects | {a.name: said[a.name] for a in function.arguments if a.required and a.name not in objects}
 
 
 def _is_object(type: str) -> bool:

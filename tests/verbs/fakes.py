@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ferry import config as reading
 from ferry import tfplan
+from ferry.outside.builder.assemble import digest_of
+from ferry.outside.canary import Verdict
 from ferry.outside.terraform import words
 from ferry.report import Report
 from ferry.verbs.hands import Hands
 from tests.outside.registry.small_registry import SmallRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ferry.config import Recipe
@@ -30,6 +32,13 @@ kind = "image"
 repository = "{env}-app"
 recipe = { base = "python:3.13-slim", lock = "app.lock", source = ["app"], command = ["python", "-m", "app"] }
 
+[artifacts.jobs]
+kind = "zip"
+package = "{env}/jobs.zip"
+lock = "jobs.lock"
+source = ["jobs"]
+handler = "jobs.handler"
+
 [infrastructure]
 root = "terraform"
 
@@ -38,9 +47,11 @@ account = "111122223333"
 deployer = "arn:aws:iam::111122223333:user/deployer"
 state = { bucket = "state", key = "a/terraform.tfstate" }
 variables = "preprod.tfvars"
+packages = "preprod-packages"
 """)
 PREPROD = CONFIG.environment("preprod")
 COMMIT = "c" * 40
+HEALTHY = Verdict(word="healthy", checks=())
 
 
 def created(address: str, **after: Any) -> dict[str, Any]:
@@ -60,6 +71,7 @@ class FakeTerraform:
     history: list[str] = field(default_factory=list)
     files: dict[str, Any] = field(default_factory=dict)
     backend: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     async def write(self, name: str, text: str) -> None:
         self.history.append(f"write {name}")
@@ -79,7 +91,7 @@ class FakeTerraform:
         say("applying")
 
     async def outputs(self) -> Mapping[str, Any]:
-        return {}
+        return self.said
 
     @property
     def imports(self) -> list[dict[str, str]]:
@@ -98,11 +110,11 @@ class FakeBuilder:
         self.history.append(f"base {recipe.base}")
         return self.on
 
-    async def dependencies(self, recipe: Recipe) -> Path:
-        return self._folder("dependencies", recipe.lock)
+    async def dependencies(self, lock: str) -> Path:
+        return self._folder("dependencies", lock)
 
-    async def application(self, recipe: Recipe) -> Path:
-        return self._folder("application", *recipe.source)
+    async def application(self, source: Sequence[str]) -> Path:
+        return self._folder("application", *source)
 
     def _folder(self, name: str, *files: str) -> Path:
         self.history.append(name)
@@ -113,6 +125,28 @@ class FakeBuilder:
 
 
 @dataclass
+class FakePackages:
+    """Buckets in memory."""
+
+    buckets: set[str] = field(default_factory=set)
+    objects: dict[str, str] = field(default_factory=dict)
+    uploads: list[str] = field(default_factory=list)
+
+    async def ensure(self, bucket: str) -> bool:
+        made = bucket not in self.buckets
+        self.buckets.add(bucket)
+        return made
+
+    async def holds(self, bucket: str, key: str, digest: str) -> bool:
+        return self.objects.get(f"{bucket}/{key}") == digest
+
+    async def put(self, bucket: str, key: str, data: bytes, digest: str) -> None:
+        assert digest_of(data) == digest
+        self.uploads.append(f"{bucket}/{key}")
+        self.objects[f"{bucket}/{key}"] = digest
+
+
+@dataclass
 class World:
     """What a verb works with, and where a test looks afterwards."""
 
@@ -120,7 +154,10 @@ class World:
     repositories: set[str] = field(default_factory=set)
     exists: dict[str, str] = field(default_factory=dict)
     probed: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    verdict: Verdict = HEALTHY
+    asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     terraform: FakeTerraform = field(default_factory=FakeTerraform)
+    packages: FakePackages = field(default_factory=FakePackages)
     registry: SmallRegistry = field(default_factory=SmallRegistry)
     report: Report = field(default_factory=Report)
 
@@ -128,11 +165,17 @@ class World:
     def hands(self) -> Hands:
         return Hands(
             registry=self.registry.client(),
+            packages=self.packages,
             ensure_repository=self.ensure,
             terraform=self.terraform,
             probe=self.probe,
+            ask=self.ask,
             stand_in=self.stand_in,
         )
+
+    async def ask(self, function: str, expected: Mapping[str, str]) -> Verdict:
+        self.asked.append((function, expected))
+        return self.verdict
 
     async def ensure(self, name: str) -> bool:
         made = name not in self.repositories

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ import pytest
 from ferry import config as reading
 from ferry.config import ImageArtifact, Recipe
 from ferry.errors import BuildFailed
+from ferry.model import Kind
+from ferry.outside.builder.assemble import digest_of
 from ferry.verbs.build import Built, build
 from tests.outside.builder.images import folder_of, image
 from tests.verbs.fakes import COMMIT, CONFIG, FakeBuilder, World
@@ -18,14 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-ZIP = """
-[artifacts.jobs]
-kind = "zip"
-package = "{env}/jobs.zip"
-lock = "jobs.lock"
-source = ["jobs"]
-handler = "jobs.handler"
-"""
 DOCKER = """
 [artifacts.jobs]
 kind = "image"
@@ -71,7 +67,7 @@ async def test_dependencies_lie_below_the_application(tmp_path: Path) -> None:
 
 async def test_the_artifact_is_named_by_the_bytes_of_its_image(tmp_path: Path) -> None:
     made = await built(FakeBuilder(tmp_path))
-    (artifact,) = made.release.artifacts
+    artifact = made.release.artifacts[0]
     assert (artifact.digest, artifact.size) == (made.images["app"].digest, made.images["app"].size)
     assert (made.release.commit, made.release.dirty) == (COMMIT, False)
 
@@ -96,18 +92,23 @@ async def test_an_image_without_its_base_is_for_trying_out(tmp_path: Path) -> No
 
 async def test_an_image_on_its_base_has_no_stand_ins(tmp_path: Path) -> None:
     base = image(folder_of(tmp_path / "base", base=""))
-    (artifact,) = (await built(FakeBuilder(tmp_path / "b", on=base))).release.artifacts
-    (alone,) = (await built(FakeBuilder(tmp_path / "a"))).release.artifacts
+    artifact, _ = (await built(FakeBuilder(tmp_path / "b", on=base))).release.artifacts
+    alone, _ = (await built(FakeBuilder(tmp_path / "a"))).release.artifacts
     assert artifact.stand_ins == ()
     assert artifact.key != alone.key
 
 
-@pytest.mark.parametrize("kind", ["zip", "dockerfile"])
-async def test_what_cannot_be_built_yet_is_refused_by_name(tmp_path: Path, kind: str) -> None:
-    docker = (
-        '[artifacts.jobs]\nkind = "image"\nrepository = "{env}-jobs"\ndockerfile = "Dockerfile"\ninputs = ["jobs"]\n'
-    )
-    config = reading.parse(REST + (ZIP if kind == "zip" else docker))
+async def test_a_zip_holds_dependencies_and_application_and_is_named_by_its_bytes(tmp_path: Path) -> None:
+    made = await built(FakeBuilder(tmp_path))
+    artifact = made.release.artifacts[1]
+    data = made.packages["jobs"]
+    assert (artifact.kind, artifact.digest, artifact.size) == (Kind.ZIP, digest_of(data), len(data))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert {"jobs.lock", "jobs"} <= set(archive.namelist())
+
+
+async def test_what_cannot_be_built_yet_is_refused_by_name(tmp_path: Path) -> None:
+    config = reading.parse(REST + DOCKER)
     with pytest.raises(BuildFailed, match="nothing else yet") as caught:
         await built(FakeBuilder(tmp_path), config)
     assert caught.value.where == "artifacts.jobs"

@@ -70,7 +70,7 @@ async def test_an_image_that_has_gone_since_the_plan_is_not_applied(built: Built
 
 async def test_what_was_made_for_trying_out_stays_where_aws_is_a_stand_in(built: Built) -> None:
     tried = replace(built.release.artifacts[0], stand_ins=("python:3.13-slim",))
-    trial = Built(replace(built.release, artifacts=(tried,)), built.images)
+    trial = Built(replace(built.release, artifacts=(tried,)), built.images, {})
     world = World(stand_in=False)
     with pytest.raises(BuildFailed, match="for trying out") as caught:
         await deployed(world, trial)

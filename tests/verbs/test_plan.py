@@ -9,6 +9,7 @@ from ferry.errors import AwsError, Blocked
 from ferry.outside.terraform import words
 from ferry.report.events import Changed, Changes, Found
 from ferry.verbs.plan import plan
+from ferry.verbs.publish import References
 from tests.verbs.fakes import PREPROD, FakeTerraform, World, changed, created
 
 if TYPE_CHECKING:
@@ -17,20 +18,25 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 IMAGES = {"app": "registry/preprod-app@sha256:1"}
+PACKAGES = {"jobs": {"key": "preprod/jobs-1.zip", "hash": "x"}}
 ROLE = created("aws_iam_role.app", name="app")
 TOPIC = created("aws_sns_topic.news", name="news")
 ADOPTED = changed("aws_iam_role.app", "update", importing={"id": "app"})
 
 
 async def planned(world: World) -> Plan:
-    return await plan(PREPROD, IMAGES, world.hands, world.report)
+    return await plan(PREPROD, References(IMAGES, PACKAGES), world.hands, world.report)
 
 
-async def test_terraform_gets_the_images_then_the_state_then_plans() -> None:
+async def test_terraform_gets_the_release_then_the_state_then_plans() -> None:
     world = World(stand_in=False)
     await planned(world)
     assert world.terraform.history == [f"write {words.INPUTS_FILE}", "init", "plan preprod.tfvars"]
-    assert world.terraform.files[words.INPUTS_FILE] == {"environment": "preprod", "images": IMAGES}
+    assert world.terraform.files[words.INPUTS_FILE] == {
+        "environment": "preprod",
+        "images": IMAGES,
+        "packages": PACKAGES,
+    }
     assert world.terraform.backend["key"] == "a/terraform.tfstate"
 
 
@@ -107,5 +113,5 @@ async def test_a_plan_with_nothing_to_do_says_so() -> None:
 
 async def test_the_environments_own_variables_are_used() -> None:
     world = World()
-    await plan(replace(PREPROD, variables="other.tfvars"), IMAGES, world.hands, world.report)
+    await plan(replace(PREPROD, variables="other.tfvars"), References(IMAGES, {}), world.hands, world.report)
     assert world.terraform.history[-1] == "plan other.tfvars"

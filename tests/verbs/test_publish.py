@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from ferry.errors import RegistryRefused
+from ferry.errors import AwsError, RegistryRefused
+from ferry.outside.aws.packages import checksum
 from ferry.verbs.build import Built, build
 from ferry.verbs.publish import publish, references, verify
 from tests.verbs.fakes import COMMIT, CONFIG, PREPROD, FakeBuilder, World
@@ -25,10 +26,37 @@ async def published(world: World, built: Built) -> None:
     await publish(CONFIG, PREPROD, built, world.hands, world.report)
 
 
-async def test_deployments_name_an_image_by_its_digest(built: Built) -> None:
+async def test_deployments_name_content_by_its_digest(built: Built) -> None:
     registry = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
-    digest = built.images["app"].digest
-    assert references(CONFIG, PREPROD, built.release) == {"app": f"{registry}/preprod-app@{digest}"}
+    image, package = built.release.artifacts
+    known = references(CONFIG, PREPROD, built.release)
+    assert known.images == {"app": f"{registry}/preprod-app@{image.digest}"}
+    assert known.packages == {
+        "jobs": {"key": key_of(built), "hash": checksum(package.digest), "digest": package.digest}
+    }
+
+
+def key_of(built: Built) -> str:
+    return f"preprod/jobs-{built.release.artifacts[1].digest.removeprefix('sha256:')}.zip"
+
+
+async def test_a_zip_is_uploaded_once(built: Built) -> None:
+    world = World()
+    await published(world, built)
+    assert world.packages.uploads == [f"preprod-packages/{key_of(built)}"]
+    await published(world, built)
+    assert len(world.packages.uploads) == 1
+    assert world.said.count("made the bucket") == 1
+    assert "0 uploaded, 1 were there" in world.said
+
+
+async def test_a_release_whose_zip_is_not_published_is_refused(built: Built) -> None:
+    world = World()
+    await published(world, built)
+    world.packages.objects.clear()
+    with pytest.raises(AwsError, match="not published") as caught:
+        await verify(CONFIG, PREPROD, built.release, world.hands)
+    assert caught.value.where == f"s3://preprod-packages/{key_of(built)}"
 
 
 async def test_an_image_is_there_under_each_tag_and_its_digest(built: Built) -> None:
@@ -44,7 +72,7 @@ async def test_a_repository_that_had_to_be_made_is_told_once(built: Built) -> No
     await published(world, built)
     assert world.repositories == {"preprod-app"}
     await published(world, built)
-    assert world.said.count("Terraform adopts it") == 1
+    assert world.said.count("made the repository") == 1
     assert "0 blobs pushed, 3 were there" in world.said
 
 

@@ -202,12 +202,47 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """The probe: an artifact that is deployed like the others, and that Ferry runs to judge a deployment."""
+
+    artifact: Annotated[Name, "The zip artifact that holds it."]
+    command: Annotated[
+        tuple[str, ...],
+        Count(minimum=1),
+        "What is run in the unpacked zip; URLs and options follow. It answers with a JSON verdict.",
+    ]
+    expects: Annotated[
+        Mapping[Variable, Name],
+        "What a deployed canary is told to expect: a name that it knows, and the artifact whose digest that is.",
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notifications:
     """Who hears of a deployment that failed, waits, recovered or was rolled back."""
 
     github: Annotated[bool, "Comment on the pull request and write the step summary."] = True
     topic: Annotated[Topic | None, "An SNS topic; {env} and {project} are filled in."] = None
     webhook_secret: Annotated[SecretName | None, "The secret that holds a webhook's address."] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a rehearsal needs to know of the system, beside what a deployment does."""
+
+    bootstrap: Annotated[
+        RelativePath | None,
+        "The Terraform root that an admin runs once in an account: it makes the state's bucket and the deployer. "
+        "Without one, the box's root user deploys.",
+    ] = None
+    bootstrap_variables: Annotated[RelativePath, "Its tfvars file; {env} is filled in."] = "{env}.tfvars"
+    variables: Annotated[
+        Mapping[Variable, str], "Terraform variables for the box; {news} is the address of its news service."
+    ] = field(default_factory=dict)
+    secrets: Annotated[
+        Mapping[str, str],
+        "Secrets that people would put into the account, by name; {env} and {news_key} are filled in.",
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +254,8 @@ class Config:
     infrastructure: Annotated[Infrastructure, "The Terraform that Ferry plans and applies."]
     environments: Annotated[Mapping[Name, Environment], Count(minimum=1), "Where releases go."]
     artifacts: Annotated[Mapping[Name, ImageArtifact | ZipArtifact], "What is built."] = field(default_factory=dict)
+    canary: Annotated[Canary | None, "What judges a deployment; without one, nothing does."] = None
+    rehearsal: Annotated[Rehearsal, "What `ferry rehearse` puts into its AWS in a box."] = Rehearsal()
     retention: Annotated[Retention, "What is kept to go back to."] = Retention()
     notifications: Annotated[Notifications, "Who hears of it."] = Notifications()
 
@@ -229,6 +266,8 @@ class Config:
         yield from _shared("environments", {name: _deployer(table) for name, table in environments.items()})
         yield from _shared("environments", {name: _state(table) for name, table in environments.items()})
         yield from _shared("artifacts", {name: _place(name, table) for name, table in artifacts.items()})
+        yield from _shelves(environments, artifacts)
+        yield from _probe(given.get("canary"), artifacts)
 
     def recipe(self, name: str) -> Recipe:
         """How an image is built; what has no recipe is refused by name."""
@@ -236,9 +275,9 @@ class Config:
         if isinstance(artifact, ImageArtifact) and artifact.recipe:
             return artifact.recipe
         raise BuildFailed(
-            "this version of Ferry builds images with a recipe, and nothing else yet",
+            "this version of Ferry builds zips and images with a recipe, and nothing else yet",
             where=f"artifacts.{name}",
-            why="zip packages and images with a Dockerfile of their own are read and checked, not built",
+            why="images with a Dockerfile of their own are read and checked, not built",
             next="give it a [recipe], or leave it out of ferry.toml for now",
         )
 
@@ -399,6 +438,31 @@ def _state(table: Mapping[str, object]) -> tuple[str, str]:
     state = _tables(table).get("state", {})
     bucket = _text(state, "bucket")
     return "state", f"{bucket}/{_text(state, 'key', State.DEFAULT_KEY)}" if bucket else ""
+
+
+def _probe(canary: object, artifacts: Mapping[str, Mapping[str, object]]) -> Iterator[Misfit]:
+    table = _tables({"canary": canary}).get("canary", {})
+    zips = [other for other, artifact in artifacts.items() if _text(artifact, "kind") == Kind.ZIP]
+    if (name := _text(table, "artifact")) and name not in zips:
+        allowed = f"a zip artifact of this file: {', '.join(zips) or 'there is none'}"
+        yield Misfit(path=("canary", "artifact"), found=show(name), allowed=allowed, nearest=nearest(name, zips))
+    expects = _tables(table).get("expects", {})
+    for key in expects:
+        if (name := _text(expects, key)) and name not in artifacts:
+            allowed = f"an artifact of this file: {', '.join(artifacts)}"
+            near = nearest(name, list(artifacts))
+            yield Misfit(path=("canary", "expects", key), found=show(name), allowed=allowed, nearest=near)
+
+
+def _shelves(
+    environments: Mapping[str, Mapping[str, object]], artifacts: Mapping[str, Mapping[str, object]]
+) -> Iterator[Misfit]:
+    """Zips have to be published somewhere."""
+    first = next((name for name, table in artifacts.items() if _text(table, "kind") == Kind.ZIP), None)
+    for name, table in environments.items():
+        if first and "packages" not in table:
+            allowed = f"the bucket that zips are published to: artifacts.{first} is one"
+            yield Misfit(path=("environments", name, "packages"), found="nothing", allowed=allowed)
 
 
 def _place(name: str, table: Mapping[str, object]) -> tuple[str, str]:

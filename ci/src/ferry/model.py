@@ -134,17 +134,16 @@ class Approval(StrEnum):
     PERSON = "person"
 
 
+Bucket = Annotated[str, Text(pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", says="the name of an S3 bucket")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Where Terraform keeps the state of an environment: an S3 backend."""
 
     DEFAULT_KEY: ClassVar = "terraform.tfstate"
 
-    bucket: Annotated[
-        str,
-        Text(pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", says="the name of an S3 bucket"),
-        "The bucket; made by infrastructure/bootstrap, versioned.",
-    ]
+    bucket: Annotated[Bucket, "The bucket; made by infrastructure/bootstrap, versioned."]
     key: Annotated[RelativePath, "The object that holds the state."] = DEFAULT_KEY
     region: Annotated[Region, "The bucket's region, where it is not the environment's."] = ""
     kms_key: Annotated[str, "The key that encrypts the state, where it is not the bucket's own: ARN or alias."] = ""
@@ -174,6 +173,7 @@ class Environment:
     state: Annotated[State, "Where Terraform keeps its state."]
     variables: Annotated[RelativePath, "The tfvars file, relative to infrastructure.root."]
     region: Annotated[Region, "The AWS region, where it is not the project's."] = ""
+    packages: Annotated[Bucket, "The bucket that zips are published to; needed where an artifact is one."] = ""
     promote_from: Annotated[Name, "The environment that a release must have passed before it comes here."] = ""
     approval: Annotated[Approval, "Who lets a release in: nobody, the gate by kind of change, or a person."] = (
         Approval.BY_CHANGE

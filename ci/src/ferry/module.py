@@ -23,8 +23,11 @@ from ferry import config as reading
 from ferry import model, shape
 from ferry.errors import BuildFailed, CredentialsError, EngineFailed, FerryError, UsageError
 from ferry.outside.aws import Access, Credentials, probes
+from ferry.outside.aws.packages import S3Packages
 from ferry.outside.builder import assemble
 from ferry.outside.builder.dagger import DaggerBuilder, with_uv
+from ferry.outside.canary import function as deployed
+from ferry.outside.canary import program
 from ferry.outside.registry import ecr
 from ferry.outside.terraform import dagger as containers
 from ferry.outside.terraform.dagger import DaggerTerraform
@@ -180,7 +183,7 @@ class Ferry:
         builder = DaggerBuilder(self.source, python=self.python_image, mirror=mirror)
         commit, dirty = await self._commit()
         built = await build(config, builder, _report(), commit=commit, dirty=dirty)
-        return Release(ferry=self, manifest=model.to_json(built.release), layouts=_layouts(built))
+        return Release(ferry=self, manifest=model.to_json(built.release), files=_files(built))
 
     @verb(cache=NEVER)
     async def plan(self, env: Annotated[str, Doc("The environment of ferry.toml to plan for.")]) -> "Plan":
@@ -190,8 +193,7 @@ class Ferry:
         release = await self.build()
         report = _report()
         async with self.hands(config, target) as (hands, terraform):
-            images = references(config, target, release.content())
-            await plan(target, images, hands, report)
+            await plan(target, references(config, target, release.content()), hands, report)
         return Plan(
             ferry=self,
             release=release,
@@ -207,9 +209,10 @@ class Ferry:
         config = await self.settings()
         target = config.environment(env)
         release = await self.build()
-        built = Built(release.content(), await release.read())
+        built = await release.read()
         for artifact in built.release.artifacts:
-            if config.recipe(artifact.name).base not in artifact.stand_ins:
+            tried = artifact.kind is model.Kind.IMAGE and config.canary is not None
+            if tried and config.recipe(artifact.name).base not in artifact.stand_ins:
                 await release.prove(artifact.name)
         async with self.hands(config, target) as (hands, _):
             await deploy(config, target, built, hands, _report())
@@ -297,9 +300,11 @@ class Ferry:
         async with await ecr.open_registry(access, target.account) as registry:
             hands = Hands(
                 registry=registry,
+                packages=S3Packages(access, target.account),
                 ensure_repository=functools.partial(ecr.ensure_repository, access),
                 terraform=terraform,
                 probe=functools.partial(probes.existing, access),
+                ask=functools.partial(deployed.judge, access),
                 stand_in=self.aws_endpoint is not None,
             )
             yield hands, terraform
@@ -322,19 +327,28 @@ class Release:
 
     manifest: Annotated[str, Doc("The release as JSON: commit, artifacts, their keys and digests.")] = field()
     ferry: Ferry
-    layouts: dagger.Directory
+    files: dagger.Directory
 
     @verb(cache=PURE)
     async def image(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> dagger.Container:
         """Give one image, as it is published, as a container to run, open or export."""
-        self._artifact(name)
-        return dag.container().import_(self.layouts.file(f"{name}.tar"))
+        self._artifact(name, model.Kind.IMAGE)
+        return dag.container().import_(self.files.file(_file(name, model.Kind.IMAGE)))
+
+    @verb(cache=PURE)
+    async def package(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> dagger.File:
+        """Give one zip, as it is published."""
+        self._artifact(name, model.Kind.ZIP)
+        return self.files.file(_file(name, model.Kind.ZIP))
 
     @verb(cache=NEVER)
     async def prove(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> str:
-        """Run one image as a service, and ask it what the canary asks: is it well, do its events come one by one."""
-        recipe = (await self.ferry.settings()).recipe(name)
-        if recipe.base in self._artifact(name).stand_ins:
+        """Run one image as a service, and let the release's own canary judge it."""
+        config = await self.ferry.settings()
+        if config.canary is None:
+            raise UsageError("there is no canary", where="ferry.toml", next="write a [canary] table into it")
+        artifact, recipe = self._artifact(name, model.Kind.IMAGE), config.recipe(name)
+        if recipe.base in artifact.stand_ins:
             raise BuildFailed(
                 "the image cannot run: something stands in for its base",
                 where=name,
@@ -344,11 +358,14 @@ class Release:
         image = await self.image(name)
         # Equal services are one service: this one is this call's own.
         service = image.with_env_variable("FERRY_CALL", uuid.uuid4().hex).with_exposed_port(recipe.port).as_service()
+        package = (await self.read()).packages[config.canary.artifact]
         try:
-            await prove(await _address(service), _report(), what=name)
+            with program.unpacked(package, config.canary.command) as canary:
+                judge = functools.partial(canary.judge, await _address(service))
+                await prove(judge, _report(), what=name)
         finally:
             await service.stop()
-        return f"{name} starts, is healthy and streams"
+        return f"the canary finds {name} healthy"
 
     @verb(cache=NEVER)
     async def publish(
@@ -357,25 +374,31 @@ class Release:
         """Push every image to the environment's registry, and answer the references by digest."""
         config = await self.ferry.settings()
         target = config.environment(env)
-        built = Built(self.content(), await self.read())
+        built = await self.read()
         async with self.ferry.hands(config, target) as (hands, _):
             await publish(config, target, built, hands, _report())
-        return list(references(config, target, built.release).values())
+        return list(references(config, target, built.release).images.values())
 
-    def _artifact(self, name: str) -> model.Artifact:
-        artifacts = {artifact.name: artifact for artifact in self.content().artifacts}
+    def _artifact(self, name: str, kind: model.Kind) -> model.Artifact:
+        artifacts = {artifact.name: artifact for artifact in self.content().artifacts if artifact.kind is kind}
         if name not in artifacts:
             raise UsageError(
-                f"the release has no image {name!r}", where="--name", next=f"one of: {', '.join(artifacts)}"
+                f"the release has no {kind} {name!r}", where="--name", next=f"one of: {', '.join(artifacts) or 'none'}"
             )
         return artifacts[name]
 
-    async def read(self) -> dict[str, assemble.Image]:
-        """The images themselves, as the registry client needs them."""
-        folder = Path(tempfile.mkdtemp(prefix="layouts-"))
-        await self.layouts.export(str(folder))
-        layouts = {artifact.name: folder / f"{artifact.name}.tar" for artifact in self.content().artifacts}
-        return {name: assemble.read_layout(path.read_bytes()) for name, path in layouts.items()}
+    async def read(self) -> Built:
+        """The artifacts themselves, as they are published."""
+        folder = Path(tempfile.mkdtemp(prefix="artifacts-"))
+        await self.files.export(str(folder))
+        release = self.content()
+        kinds = {artifact.name: artifact.kind for artifact in release.artifacts}
+        data = {name: (folder / _file(name, kind)).read_bytes() for name, kind in kinds.items()}
+        return Built(
+            release=release,
+            images={name: assemble.read_layout(data[name]) for name in kinds if kinds[name] is model.Kind.IMAGE},
+            packages={name: data[name] for name in kinds if kinds[name] is model.Kind.ZIP},
+        )
 
     def content(self) -> model.Release:
         return model.from_json(model.Release, self.manifest)
@@ -423,9 +446,15 @@ async def _address(service: dagger.Service | None) -> str:
     return await service.endpoint(scheme="http")
 
 
-def _layouts(built: Built) -> dagger.Directory:
-    folder = Path("layouts")
+def _file(name: str, kind: model.Kind) -> str:
+    return f"{name}.{'tar' if kind is model.Kind.IMAGE else 'zip'}"
+
+
+def _files(built: Built) -> dagger.Directory:
+    folder = Path("artifacts")
     folder.mkdir(exist_ok=True)
     for name, image in built.images.items():
-        (folder / f"{name}.tar").write_bytes(assemble.layout(image))
+        (folder / _file(name, model.Kind.IMAGE)).write_bytes(assemble.layout(image))
+    for name, package in built.packages.items():
+        (folder / _file(name, model.Kind.ZIP)).write_bytes(package)
     return dag.current_module().workdir(str(folder))

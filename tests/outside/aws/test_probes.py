@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ferry.errors import AwsError
-from ferry.outside.aws import Access, probes
+from ferry.outside.aws import Access, Credentials, probes
 from tests.outside.aws.small_aws import NOBODY, small_aws
+
+if TYPE_CHECKING:
+    from tests.awsbox.people import Account
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +39,12 @@ ALL: tuple[tuple[str, str, str, Any, Any], ...] = (
 )
 
 
+BOXED = {"aws_s3_bucket", "aws_secretsmanager_secret"}
+"""Those that are tried against the box, below."""
+
+
 def test_each_probe_is_tested() -> None:
-    assert {case[0] for case in ALL} == set(probes.PROBES)
+    assert {case[0] for case in ALL} | BOXED == set(probes.PROBES)
 
 
 @pytest.mark.parametrize(("type", "key", "operation", "there", "not_there"), ALL)
@@ -66,3 +73,24 @@ async def test_what_has_no_name_yet_collides_with_nothing(after: dict[str, Any])
 async def test_a_type_without_a_probe_is_not_asked_for() -> None:
     nowhere = Access(region="us-east-1", credentials=NOBODY, endpoint="http://127.0.0.1:9")
     assert await probes.existing(nowhere, "aws_sns_topic", {"name": "app"}) is None
+
+
+def access(account: Account) -> Access:
+    credentials = Credentials(key=account.root.key, secret=account.root.secret)
+    return Access(region="us-east-1", endpoint=account.root.endpoint, credentials=credentials)
+
+
+async def test_a_bucket_is_imported_by_its_name(account: Account) -> None:
+    assert await probes.existing(access(account), "aws_s3_bucket", {"bucket": "probed"}) is None
+    account.root.client("s3").create_bucket(Bucket="probed")
+    assert await probes.existing(access(account), "aws_s3_bucket", {"bucket": "probed"}) == "probed"
+
+
+async def test_a_secret_is_imported_by_its_arn_unless_it_is_on_its_way_out(account: Account) -> None:
+    client = account.root.client("secretsmanager")
+    asked = {"name": "probed"}
+    assert await probes.existing(access(account), "aws_secretsmanager_secret", asked) is None
+    arn = client.create_secret(Name="probed", SecretString="x")["ARN"]
+    assert await probes.existing(access(account), "aws_secretsmanager_secret", asked) == arn
+    client.delete_secret(SecretId="probed", RecoveryWindowInDays=7)
+    assert await probes.existing(access(account), "aws_secretsmanager_secret", asked) is None

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ferry.config import Recipe
 from ferry.errors import BuildFailed
 from ferry.outside.builder import copy_application, install, not_installed, tidy
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def recipe(*source: str) -> Recipe:
-    return Recipe(base="python:3.13-slim", lock="app.lock", source=source, command=("python",))
 
 
 def written(place: Path, *names: str) -> None:
@@ -31,21 +26,21 @@ def files(place: Path) -> set[str]:
 
 def test_each_folder_is_copied_under_its_own_name(tmp_path: Path) -> None:
     written(tmp_path, "src/app/main.py", "src/app/inner/x.py", "src/shared/y.py", "src/other/z.py")
-    copy_application(tmp_path, recipe("src/app", "src/shared"), tmp_path / "out")
+    copy_application(tmp_path, ["src/app", "src/shared"], tmp_path / "out")
     assert files(tmp_path / "out") == {"app/main.py", "app/inner/x.py", "shared/y.py"}
 
 
 def test_what_is_no_part_of_an_application_stays_behind(tmp_path: Path) -> None:
     written(tmp_path, "app/main.py", "app/.env", "app/x.pyc", "app/__pycache__/a.pyc", "app/requirements.lock")
     written(tmp_path, "app/.mypy_cache/x.json", "app/.git/config", "app/.venv/bin/python")
-    copy_application(tmp_path, recipe("app"), tmp_path / "out")
+    copy_application(tmp_path, ["app"], tmp_path / "out")
     assert files(tmp_path / "out") == {"app/main.py"}
 
 
 @pytest.mark.req("B-11")
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(BuildFailed, match="does not exist") as caught:
-        copy_application(tmp_path, recipe("app"), tmp_path / "out")
+        copy_application(tmp_path, ["app"], tmp_path / "out")
     assert caught.value.where == "app"
 
 
@@ -61,7 +56,7 @@ def test_what_cannot_be_copied_is_named(tmp_path: Path, kind: str) -> None:
         case _:
             os.mkfifo(odd)
     with pytest.raises(BuildFailed, match="could not be copied") as caught:
-        copy_application(tmp_path, recipe("app"), tmp_path / "out")
+        copy_application(tmp_path, ["app"], tmp_path / "out")
     assert "odd" in caught.value.why
 
 
@@ -69,7 +64,7 @@ def test_a_folder_without_a_name_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "app/main.py")
     (tmp_path / "out").mkdir()
     with pytest.raises(BuildFailed, match="could not be copied") as caught:
-        copy_application(tmp_path / "app", recipe("."), tmp_path / "out")
+        copy_application(tmp_path / "app", ["."], tmp_path / "out")
     assert caught.value.why == "File exists"
 
 
@@ -86,5 +81,5 @@ def test_exactly_the_lock_is_installed_as_wheels_for_lambdas_platform() -> None:
 
 
 def test_what_the_installer_said_is_in_the_error() -> None:
-    error = not_installed(recipe("app"), "\n  error: hash mismatch\n")
+    error = not_installed("app.lock", "\n  error: hash mismatch\n")
     assert (error.where, error.why) == ("app.lock", "error: hash mismatch")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ferry.config import Recipe
 from ferry.errors import BuildFailed, ToolError
 from ferry.outside.builder.assemble import layer
 from ferry.outside.builder.host import HostBuilder
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
-RECIPE = Recipe(base="python:3.13-slim", lock="app.lock", source=("app",), command=("python", "-m", "app"))
+LOCK, APP = "app.lock", ("app",)
 
 
 def wheel(folder: Path, name: str) -> str:
@@ -57,12 +56,11 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def test_the_same_lock_is_the_same_layer_every_time(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = layer(await HostBuilder(source, source / "one").dependencies(RECIPE), "/opt")
+    one = layer(await HostBuilder(source, source / "one").dependencies(LOCK), "/opt")
     # What our own Makefile says: compiled code differs from one time to the next.
     monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
     moved = shutil.move(source / "app.lock", source / "moved.lock")
-    other = Recipe(base=RECIPE.base, lock=Path(moved).name, source=("app",), command=("python",))
-    folder = await HostBuilder(source, source / "two/deeper").dependencies(other)
+    folder = await HostBuilder(source, source / "two/deeper").dependencies(Path(moved).name)
     assert layer(folder, "/opt").digest == one.digest
     assert sorted(path.name for path in folder.iterdir()) == [
         "first-1.0.dist-info",
@@ -85,14 +83,14 @@ async def test_the_same_lock_is_the_same_layer_every_time(source: Path, monkeypa
 async def test_a_lock_that_cannot_be_installed_says_why(source: Path, lock: str, says: str) -> None:
     (source / "app.lock").write_text(lock)
     with pytest.raises(BuildFailed, match="could not be installed") as caught:
-        await HostBuilder(source, source / "work").dependencies(RECIPE)
+        await HostBuilder(source, source / "work").dependencies(LOCK)
     assert says in caught.value.why
     assert caught.value.where == "app.lock"
 
 
 async def test_a_lock_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(BuildFailed, match="lock file does not exist"):
-        await HostBuilder(tmp_path, tmp_path / "work").dependencies(RECIPE)
+        await HostBuilder(tmp_path, tmp_path / "work").dependencies(LOCK)
 
 
 @pytest.mark.parametrize("named", ["", "/no/such/uv"])
@@ -100,13 +98,13 @@ async def test_a_machine_without_uv_is_told_so(source: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setenv("UV", named)
     with pytest.raises(ToolError, match="uv"):
-        await HostBuilder(source, source / "work").dependencies(RECIPE)
+        await HostBuilder(source, source / "work").dependencies(LOCK)
 
 
 async def test_the_application_is_copied_to_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/main.py").touch()
     builder = HostBuilder(tmp_path, tmp_path / "work")
-    one, two = await builder.application(RECIPE), await builder.application(RECIPE)
+    one, two = await builder.application(APP), await builder.application(APP)
     assert one != two
     assert (one / "app/main.py").is_file()

@@ -51,8 +51,14 @@ def test_nothing_waits_for_an_answer() -> None:
         assert {"-input=false", "-no-color"} <= set(said)
 
 
-def test_inputs_are_the_same_text_for_the_same_images() -> None:
-    assert words.inputs("prod", {"b": "2", "a": "1"}) == words.inputs("prod", {"a": "1", "b": "2"})
+def test_inputs_are_the_same_text_for_the_same_release() -> None:
+    assert words.inputs("prod", {"b": "2", "a": "1"}, {}) == words.inputs("prod", {"a": "1", "b": "2"}, {})
+
+
+def test_a_root_without_zips_needs_no_variable_for_them() -> None:
+    package = {"jobs": {"key": "jobs.zip", "hash": "x"}}
+    assert "packages" not in json.loads(words.inputs("prod", {}, {}))
+    assert json.loads(words.inputs("prod", {}, package))["packages"] == package
 
 
 def test_each_import_has_its_exact_address() -> None:

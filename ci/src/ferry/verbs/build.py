@@ -1,4 +1,4 @@
-"""build: every image of the configuration, each named by the hash of its bytes, and the release that they make."""
+"""build: every artifact of the configuration, each named by the hash of its bytes, and the release they make."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ferry.config import ZipArtifact
 from ferry.model import Artifact, Kind, Release
 from ferry.outside.builder import DEPENDENCIES
-from ferry.outside.builder.assemble import Image, assemble, layer
+from ferry.outside.builder.assemble import Image, assemble, digest_of, layer
+from ferry.outside.builder.package import package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,26 +24,43 @@ if TYPE_CHECKING:
 class Built:
     release: Release
     images: Mapping[str, Image]
+    packages: Mapping[str, bytes]
 
 
 async def build(config: Config, builder: Builder, report: Report, *, commit: str, dirty: bool) -> Built:
     artifacts: list[Artifact] = []
     images: dict[str, Image] = {}
-    for name in config.artifacts:
-        made, image = await _image(name, config.recipe(name), builder, report)
+    packages: dict[str, bytes] = {}
+    for name, artifact in config.artifacts.items():
+        if isinstance(artifact, ZipArtifact):
+            made, packages[name] = await _package(artifact, builder, report)
+        else:
+            made, images[name] = await _image(name, config.recipe(name), builder, report)
         report.made(made)
         artifacts.append(made)
-        images[name] = image
-    return Built(Release(commit=commit, dirty=dirty, artifacts=tuple(artifacts)), images)
+    return Built(Release(commit=commit, dirty=dirty, artifacts=tuple(artifacts)), images, packages)
+
+
+async def _package(artifact: ZipArtifact, builder: Builder, report: Report) -> tuple[Artifact, bytes]:
+    name = artifact.name
+    with report.step(f"build {name}", f"Build the package {name}") as step:
+        step.say(f"installing what {artifact.lock} locks")
+        dependencies = await builder.dependencies(artifact.lock)
+        step.say("adding the application")
+        made = package(dependencies, await builder.application(artifact.source))
+        digest = digest_of(made)
+        step.done(f"{len(made) / 1e6:.1f} MB, {digest}")
+    # Nothing but its bytes goes into it, so they are its key as well.
+    return Artifact(name=name, kind=Kind.ZIP, key=digest, digest=digest, size=len(made)), made
 
 
 async def _image(name: str, recipe: Recipe, builder: Builder, report: Report) -> tuple[Artifact, Image]:
     with report.step(f"build {name}", f"Build the image {name}") as step:
         base = await builder.base(recipe)
         step.say(f"installing what {recipe.lock} locks")
-        dependencies = layer(await builder.dependencies(recipe), DEPENDENCIES)
+        dependencies = layer(await builder.dependencies(recipe.lock), DEPENDENCIES)
         step.say("adding the application")
-        application = layer(await builder.application(recipe), recipe.workdir)
+        application = layer(await builder.application(recipe.source), recipe.workdir)
         image = assemble(
             (dependencies, application),
             base=base,

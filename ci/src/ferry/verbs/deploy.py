@@ -1,10 +1,11 @@
-"""deploy: publish, plan, and apply exactly the plan that was saved."""
+"""deploy: publish, plan, apply exactly the plan that was saved, and let the canary judge it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ferry.verbs.plan import plan
+from ferry.verbs.prove import prove_environment
 from ferry.verbs.publish import publish, references, refuse_stand_ins, verify
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ async def deploy(config: Config, environment: Environment, built: Built, hands: 
     await publish(config, environment, built, hands, report)
     await plan(environment, references(config, environment, built.release), hands, report)
     await apply(config, environment, built.release, hands, report)
+    await prove_environment(config, environment, built.release, hands, report)
 
 
 async def apply(config: Config, environment: Environment, release: Release, hands: Hands, report: Report) -> None:
     with report.step(f"apply {environment.name}", f"Apply to {environment.name}") as step:
         refuse_stand_ins(release, hands)
         await verify(config, environment, release, hands)
-        step.say("every image of the release is in the registry")
+        step.say("every artifact of the release is where Lambda looks for it")
         await hands.terraform.apply(step.say)
         step.done("applied exactly the saved plan")

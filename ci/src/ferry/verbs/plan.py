@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from ferry.report import Report
     from ferry.tfplan import Plan
     from ferry.verbs.hands import Hands, Probe
+    from ferry.verbs.publish import References
 
 
 async def plan(
     environment: Environment,
-    images: Mapping[str, str],
+    references: References,
     hands: Hands,
     report: Report,
 ) -> Plan:
@@ -34,7 +35,7 @@ async def plan(
     with report.step(f"plan {environment.name}", f"Plan {environment.name}") as step:
         terraform = hands.terraform
         step.say("terraform init")
-        await terraform.write(words.INPUTS_FILE, words.inputs(environment.name, images))
+        await terraform.write(words.INPUTS_FILE, words.inputs(environment.name, references.images, references.packages))
         if hands.stand_in:
             await terraform.write(words.OVERRIDE_FILE, words.override())
         state = environment.state

@@ -55,7 +55,7 @@ class Access:
     credentials: Credentials
     endpoint: str = ""
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, read_timeout: float = 10) -> Any:
         """A boto3 client; imported here because it is slow to import and most calls need none."""
         from botocore.config import Config  # noqa: PLC0415
 
@@ -67,10 +67,10 @@ class Access:
             aws_secret_access_key=self.credentials.secret,
             aws_session_token=self.credentials.token or None,
             config=Config(
-                # A silent endpoint is given up within half a minute.
+                # A silent endpoint is given up within half a minute, where nobody has reason to wait longer.
                 retries={"mode": "standard", "max_attempts": 3},
                 connect_timeout=5,
-                read_timeout=10,
+                read_timeout=read_timeout,
                 # A stand-in is near: the proxy of this machine leads away from it.
                 proxies={} if self.endpoint else None,
             ),

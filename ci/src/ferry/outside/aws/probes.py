@@ -58,9 +58,34 @@ def _log_group(access: Access, name: str) -> str | None:
     return name if any(group["logGroupName"] == name for group in found) else None
 
 
+def _bucket(access: Access, name: str) -> str | None:
+    client = access.client("s3")
+    with failures.translated(f"s3:HeadBucket {name}"):
+        try:
+            client.head_bucket(Bucket=name)
+        except client.exceptions.ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            return None
+    return name
+
+
+def _secret(access: Access, name: str) -> str | None:
+    """One that waits for its end holds its name too: that is said by AWS when it is made again."""
+    client = access.client("secretsmanager")
+    with failures.translated(f"secretsmanager:DescribeSecret {name}"):
+        try:
+            found = client.describe_secret(SecretId=name)
+        except client.exceptions.ResourceNotFoundException:
+            return None
+    return None if "DeletedDate" in found else str(found["ARN"])
+
+
 PROBES: dict[str, tuple[str, Callable[[Access, str], str | None]]] = {
     "aws_cloudwatch_log_group": ("name", _log_group),
     "aws_ecr_repository": ("name", _repository),
     "aws_iam_role": ("name", _role),
     "aws_lambda_function": ("function_name", _function),
+    "aws_s3_bucket": ("bucket", _bucket),
+    "aws_secretsmanager_secret": ("name", _secret),
 }

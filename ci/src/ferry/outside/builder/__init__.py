@@ -1,4 +1,7 @@
-"""From a recipe to directories. Builders make folders and nothing more: `assemble` turns them into an image."""
+"""From what ferry.toml names to directories. Builders make folders and nothing more.
+
+`assemble` turns them into an image, `package` into a zip.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from ferry.errors import BuildFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ferry.config import Recipe
     from ferry.outside.builder.assemble import Image
 
@@ -27,9 +32,9 @@ class Builder(Protocol):
         """The image to build on; None where something has to stand in for it."""
         ...
 
-    async def dependencies(self, recipe: Recipe) -> Path: ...
+    async def dependencies(self, lock: str) -> Path: ...
 
-    async def application(self, recipe: Recipe) -> Path: ...
+    async def application(self, source: Sequence[str]) -> Path: ...
 
 
 def install(target: str, lock: str) -> tuple[str, ...]:
@@ -41,22 +46,22 @@ def install(target: str, lock: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def not_installed(recipe: Recipe, why: str) -> BuildFailed:
+def not_installed(lock: str, why: str) -> BuildFailed:
     return BuildFailed(
         "the dependencies could not be installed",
-        where=recipe.lock,
+        where=lock,
         why=why.strip(),
         next="check that the package index is reachable and that the lock holds a hash for each wheel",
     )
 
 
-def copy_application(source: Path, recipe: Recipe, target: Path) -> None:
+def copy_application(root: Path, source: Sequence[str], target: Path) -> None:
     """Each folder of the application, under its own name."""
-    for folder in recipe.source:
-        if not (source / folder).is_dir():
-            raise BuildFailed("the application folder does not exist", where=folder, next="mend recipe.source")
+    for folder in source:
+        if not (root / folder).is_dir():
+            raise BuildFailed("the application folder does not exist", where=folder, next="mend `source` in ferry.toml")
         try:
-            shutil.copytree(source / folder, target / Path(folder).name, ignore=LEFT_OUT)
+            shutil.copytree(root / folder, target / Path(folder).name, ignore=LEFT_OUT)
         except OSError as error:
             # One error for the folder, or a list of (source, target, why) for what is in it.
             listed = error.args[0] if isinstance(error, shutil.Error) else [error.strerror or str(error)]

@@ -13,6 +13,8 @@ from ferry.outside import builder
 from ferry.outside.registry import external
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ferry.config import Recipe
     from ferry.outside.builder.assemble import Image
 
@@ -42,28 +44,24 @@ class DaggerBuilder:
     async def base(self, recipe: Recipe) -> Image | None:
         return await external.pull(recipe.base, mirror=self._mirror)
 
-    async def dependencies(self, recipe: Recipe) -> Path:
+    async def dependencies(self, lock: str) -> Path:
         # Nothing here depends on the call: the same lock is the same layer, for as long as the engine keeps it.
         installed = (
             with_uv(self._python)
-            .with_file("/requirements.lock", self._source.file(recipe.lock))
+            .with_file("/requirements.lock", self._source.file(lock))
             .with_exec(["uv", *builder.install("/out", "/requirements.lock")], expect=dagger.ReturnType.ANY)
         )
         if await installed.exit_code() != 0:
-            raise builder.not_installed(recipe, await installed.stderr())
+            raise builder.not_installed(lock, await installed.stderr())
         target = _folder("dependencies")
         await installed.directory("/out").export(str(target))
         builder.tidy(target)
         return target
 
-    async def application(self, recipe: Recipe) -> Path:
-        source, target = _folder("source"), _folder("application")
-        await (
-            dag.directory()
-            .with_directory("/", self._source, include=[f"{it}/**" for it in recipe.source])
-            .export(str(source))
-        )
-        builder.copy_application(source, recipe, target)
+    async def application(self, source: Sequence[str]) -> Path:
+        root, target = _folder("source"), _folder("application")
+        await dag.directory().with_directory("/", self._source, include=[f"{it}/**" for it in source]).export(str(root))
+        builder.copy_application(root, source, target)
         return target
 
 

@@ -1,5 +1,11 @@
-"""Asking a deployment whether it works, as a user of it would: over HTTP, and watching when things arrive."""
+"""The project's own canary: the same probe that is deployed on a schedule judges images, and deployments, here.
 
-from ferry.outside.canary.probe import Stream, health, stream
+    program    run on this machine, over an image that is not published yet
+    function   the deployed one, asked what it sees of its environment
 
-__all__ = ["Stream", "health", "stream"]
+docs/reference/canary.md says what a canary has to do.
+"""
+
+from ferry.outside.canary.verdict import Check, Verdict
+
+__all__ = ["Check", "Verdict"]

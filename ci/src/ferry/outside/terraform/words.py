@@ -75,8 +75,10 @@ def override() -> str:
     return json.dumps({"provider": {"aws": {"s3_use_path_style": True, "skip_metadata_api_check": "true"}}})
 
 
-def inputs(environment: str, images: Mapping[str, str]) -> str:
-    return json.dumps({"environment": environment, "images": dict(images)}, indent=2, sort_keys=True)
+def inputs(environment: str, images: Mapping[str, str], packages: Mapping[str, Mapping[str, str]]) -> str:
+    """The variables that every root has; `packages` is left out where there are none."""
+    said = {"environment": environment, "images": dict(images)} | ({"packages": dict(packages)} if packages else {})
+    return json.dumps(said, indent=2, sort_keys=True)
 
 
 def imports(found: Mapping[str, str]) -> str:

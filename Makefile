@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse adapter test unit check docs bench clean
+.PHONY: help rehearse dev adapter test unit check docs bench clean
 # Tools run side by side within a target where that pays; targets themselves come one after the other, -j or not.
 .NOTPARALLEL:
 
@@ -19,6 +19,11 @@ help:  ## print this list
 
 rehearse: $(VENV)  ## run the whole pipeline against an AWS in a box
 	@$(RUN) ferry rehearse
+
+# Ctrl-C ends both.
+dev: $(VENV)  ## the page and its stream on this machine, with made-up news
+	@export PYTHONPATH=src:src/lambdas ENVIRONMENT=dev; trap 'kill $$stream 2>/dev/null' EXIT; \
+	  $(RUN) python -m sse_streaming & stream=$$!; STREAM_URL=http://localhost:8080 $(RUN) python -m dashboard
 
 test: $(VENV) check adapter  ## everything: checks, unit tests, terraform, a whole rehearsal
 	$(RUN) pytest -n auto
@@ -31,7 +36,7 @@ adapter: $(VENV)
 unit: $(VENV)  ## the fast tests alone, under a minute
 	$(RUN) pytest -n auto -m "not slow and not engine"
 
-check: $(VENV)  ## lint, format, types, lock files, terraform format
+check: $(VENV)  ## lint, format, types, lock files, terraform
 	$(UV) lock --check
 	$(RUN) ruff check
 	$(RUN) ruff format --check
@@ -39,6 +44,9 @@ check: $(VENV)  ## lint, format, types, lock files, terraform format
 	@command -v terraform >/dev/null || { \
 	  echo "error: terraform is not on PATH"; echo "  next: install terraform 1.11 or newer, then make again"; exit 1; }
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive infrastructure
+	@if command -v tflint >/dev/null; then cd infrastructure && tflint --recursive; \
+	  else echo "tflint is not on PATH: terraform is checked without it"; fi
+	$(RUN) pytest -q tests/infrastructure/test_rules.py
 
 docs: $(VENV)  ## write the generated parts of docs/reference anew
 	$(RUN) python docs/generate.py
@@ -46,6 +54,8 @@ docs: $(VENV)  ## write the generated parts of docs/reference anew
 bench: $(VENV)  ## measure speed, as ratios against a baseline in the same run
 	$(RUN) python bench/startup.py
 	$(RUN) python bench/box_memory.py
+	$(RUN) python bench/packages.py
+	$(RUN) python bench/sse_streams.py
 
 clean:  ## remove what was made here
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .ferry dist

@@ -6,9 +6,10 @@ import re
 import signal
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^\| (?P<id>[PBRS]-\d\d) \| (?P<text>.+) \|$", re.MULTILINE)
+WORLDS = ("tests/infrastructure/", "tests/system/")
 PROVEN = pytest.StashKey[dict[str, tuple[str, ...]]]()
 OUTCOMES = pytest.StashKey[dict[str, str]]()
 
@@ -31,6 +33,18 @@ def requirements() -> dict[str, str]:
 def pytest_configure() -> None:
     # What a shell runs in the background (`pytest &`) is deaf to SIGINT, and every program of ours inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Gathered(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Tests go to whichever process is free; those of a folder that makes a world for all of them, to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in WORLDS if nodeid.startswith(folder)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Gathered:
+    return Gathered(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

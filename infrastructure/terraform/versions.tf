@@ -16,9 +16,6 @@ provider "aws" {
   region = var.region
 
   default_tags {
-    tags = {
-      project     = "sentiment-analyzer"
-      environment = var.environment
-    }
+    tags = merge(var.tags, { project = var.project, environment = var.environment })
   }
 }

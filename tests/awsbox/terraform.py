@@ -76,7 +76,7 @@ class Root:
             "AWS_ENDPOINT_URL": self.caller.endpoint,
             "AWS_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        } | ({"AWS_SESSION_TOKEN": self.caller.token} if self.caller.token else {})
         return subprocess.Popen(
             ["terraform", *arguments],
             cwd=self.folder,

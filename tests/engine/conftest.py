@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
+from ferry.config import load
 from ferry.outside.aws import Access, Credentials
 from ferry.outside.terraform import mirror
+from ferry.rehearsal import stage
+from ferry.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +89,10 @@ def closed_network() -> list[str]:
 
 @dataclass(frozen=True)
 class Aws:
-    """A box in a process of its own, with the bucket that the state goes to."""
+    """A box in a process of its own, set up as an admin does; the flags are the deployer's."""
 
     access: Access
+    """The admin's."""
     flags: list[str]
 
 
@@ -100,13 +105,22 @@ def aws(tmp_path: Path, closed_network: list[str]) -> Iterator[Aws]:
             keys = said["users"][-1]
             credentials = Credentials(key=keys["key"], secret=keys["secret"])
             access = Access(region="us-east-1", endpoint=said["endpoint"], credentials=credentials)
-            access.client("s3").create_bucket(Bucket="sentiment-analyzer-preprod-state")
+            deployer = anyio.run(_set_up, access, tmp_path / "set-up")
             secret = tmp_path / "credentials.json"
             # With the newline that `cmd:` and `file:` secrets keep.
-            secret.write_text(
-                json.dumps({"Version": 1, "AccessKeyId": keys["key"], "SecretAccessKey": keys["secret"]}) + "\n"
-            )
+            secret.write_text(json.dumps({"Version": 1, **deployer}) + "\n")
             port = said["endpoint"].rpartition(":")[2]
             yield Aws(access, [f"--aws=file:{secret}", f"--aws-endpoint=tcp://127.0.0.1:{port}", *closed_network])
         finally:
             box.terminate()
+
+
+async def _set_up(admin: Access, work: Path) -> dict[str, str]:
+    """Keys of the deployer that the bootstrap makes."""
+    config = load(ROOT / "ferry.toml")
+    preprod = config.environment("preprod")
+    play = stage.Play(config=config, environment=preprod, source=ROOT, work=work, report=Report())
+    stage.put_secrets(play, admin, "no-news")
+    await stage.bootstrap(play, admin)
+    made = admin.client("iam").create_access_key(UserName=preprod.deployer.rpartition("/")[2])["AccessKey"]
+    return {name: made[name] for name in ("AccessKeyId", "SecretAccessKey")}

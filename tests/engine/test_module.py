@@ -11,10 +11,11 @@ import anyio
 import pytest
 
 from ferry.config import load
+from ferry.outside.builder.assemble import digest_of
 from ferry.outside.builder.host import HostBuilder
 from ferry.outside.registry import ecr
 from ferry.report import Report
-from ferry.verbs.build import build
+from ferry.verbs.build import Built, build
 
 if TYPE_CHECKING:
     from ferry.outside.aws import Access
@@ -85,16 +86,19 @@ def test_a_plan_is_looked_at_and_then_refused_because_its_release_is_not_publish
     engine.call(*aws.flags, "plan", "--env=preprod", "report", "export", f"--path={page}")
     refused = engine.run("call", *aws.flags, "plan", "--env=preprod", "apply")
 
-    assert "aws_lambda_function.sse_streaming" in page.read_text()
+    assert "module.sse_streaming.aws_lambda_function.this" in page.read_text()
     assert refused.returncode == 1
     assert "error: the release is not published" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_both_builders_make_the_same_layers(engine: Engine, aws: Aws) -> None:
+def test_both_builders_make_the_same_bytes(engine: Engine, aws: Aws) -> None:
     engine.call(*aws.flags, "build", "publish", "--env=preprod")
+    packages = json.loads(engine.call(*aws.flags, "build", "manifest"))["artifacts"][1:]
 
-    assert anyio.run(_layers_in, aws.access)[-2:] == anyio.run(_layers_of_the_host)
+    host = anyio.run(_built_here)
+    assert anyio.run(_layers_in, aws.access)[-2:] == [layer.digest for layer in host.images["sse-streaming"].layers]
+    assert [package["digest"] for package in packages] == [digest_of(data) for data in host.packages.values()]
 
 
 async def _layers_in(access: Access) -> list[str]:
@@ -102,11 +106,10 @@ async def _layers_in(access: Access) -> list[str]:
         return [layer.digest for layer in (await registry.pull(REPOSITORY, "latest")).layers]
 
 
-async def _layers_of_the_host() -> list[str]:
+async def _built_here() -> Built:
     with tempfile.TemporaryDirectory() as work:
         builder = HostBuilder(ROOT, Path(work))
-        built = await build(load(ROOT / "ferry.toml"), builder, Report(), commit="0" * 40, dirty=True)
-    return [layer.digest for layer in built.images["sse-streaming"].layers]
+        return await build(load(ROOT / "ferry.toml"), builder, Report(), commit="0" * 40, dirty=True)
 
 
 def test_the_image_is_a_container_to_go_on_with(engine: Engine, closed_network: list[str]) -> None:
@@ -131,4 +134,4 @@ def test_the_image_starts_and_streams_before_anyone_publishes_it(engine: Engine,
 
     proven = engine.call(*closed_network, "build", "prove", "--name=sse-streaming")
 
-    assert proven.strip() == "sse-streaming starts, is healthy and streams"
+    assert proven.strip() == "the canary finds sse-streaming healthy"

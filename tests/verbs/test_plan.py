@@ -34,6 +34,7 @@ async def test_terraform_gets_the_release_then_the_state_then_plans() -> None:
     assert world.terraform.history == [f"write {words.INPUTS_FILE}", "init", "plan preprod.tfvars"]
     assert world.terraform.files[words.INPUTS_FILE] == {
         "environment": "preprod",
+        "deployers": [PREPROD.deployer],
         "images": IMAGES,
         "packages": PACKAGES,
     }

@@ -27,7 +27,7 @@ from awsbox.authority import Authority
 from awsbox.emulator import HOST
 from awsbox.faults import Switchboard
 from awsbox.gate import Gate
-from awsbox.lambdas import Host, seat
+from awsbox.lambdas import Host, Later, seat
 from awsbox.news import PREFIX, NewsApi
 from awsbox.rules import always, shelves
 from awsbox.users import Keys
@@ -62,6 +62,8 @@ class Box:
     """Faults on demand: `box.faults.add("throttle:ecr:PutImage:3")`."""
     host: Host
     """Where functions of type Image run; `box.host.runs` says how each did."""
+    later: Later
+    """Asynchronous calls of functions; `box.later.waiting` says how many are not over."""
     news: NewsApi = field(default_factory=NewsApi)
     """What is at `box.news_url`: `box.news.play("rate-limited", times=2)`."""
     authority: Authority
@@ -83,7 +85,15 @@ class Box:
             endpoint = f"http://{HOST}:{port}"
             host = Host(endpoint, house)
             may = Authority(account)
-            box = Box(endpoint=endpoint, account=account, household=house, host=host, authority=may, _there=_Thread())
+            box = Box(
+                endpoint=endpoint,
+                account=account,
+                household=house,
+                host=host,
+                later=Later(host.dice),
+                authority=may,
+                _there=_Thread(),
+            )
             ready, stop = anyio.Event(), anyio.Event()
             try:
                 async with anyio.create_task_group() as tasks:
@@ -118,7 +128,13 @@ class Box:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to that moment; functions start cold."""
-        self._there.run(lambda: snapshots.put_back(snapshot, self.parts))
+
+        def put_back() -> None:
+            # First of all: a function that is killed with what was has not failed.
+            self.later.drop()
+            snapshots.put_back(snapshot, self.parts)
+
+        self._there.run(put_back)
 
     @property
     def news_url(self) -> str:
@@ -126,7 +142,7 @@ class Box:
         return self.endpoint + PREFIX
 
     async def fire(self, rule: str) -> int:
-        """Send a scheduled rule's targets what EventBridge sends them. How many they are."""
+        """Send a scheduled rule's targets what EventBridge sends them. How many they are; functions run later."""
         return await to_thread.run_sync(events.fire, rule)
 
     async def evaluate_alarms(self) -> None:
@@ -232,13 +248,15 @@ async def _serve(
 def _outfit(box: Box, owned: ExitStack) -> list[Layer]:
     """The box's own layers, the first to see a call first. What has state joins `box.parts`."""
     owned.enter_context(behind.seated(always.RULES))
+    # The authority decides on deliveries, so it stands around what makes them.
+    owned.enter_context(box.later.seated())
     owned.enter_context(box.authority.installed())
     told = Addresses(box.endpoint).layer
     layers: list[Layer] = [box.news.layer, told, box.faults.layer, registry.guarded, box.authority.layer]
     costs = CostExplorer()
     owned.enter_context(answers.seated(costs))
     owned.enter_context(seat.seated(box.host))
-    box.parts.extend([costs, box.host, box.news])
+    box.parts.extend([costs, box.host, box.news, box.later])
     # What a function answers while it runs goes around the emulator: nothing may stand between.
     return [*layers, seat.layer]
 

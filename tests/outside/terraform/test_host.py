@@ -181,7 +181,7 @@ async def test_terraform_itself_understands_all_of_it(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "root/main.tf").write_text(LOCAL)
     terraform = HostTerraform(tmp_path / "root", tmp_path / "work", ACCESS)
-    await terraform.write(words.INPUTS_FILE, words.inputs("preprod", {}, {}))
+    await terraform.write(words.INPUTS_FILE, words.inputs("preprod", "arn", {}, {}))
     await terraform.write(words.IMPORTS_FILE, words.imports({"terraform_data.a": "an-id"}))
     await terraform.init({})
     plan = await terraform.plan("")

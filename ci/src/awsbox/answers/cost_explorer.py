@@ -49,11 +49,17 @@ class CostExplorer:
     def seated(self) -> Iterator[None]:
         from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
-        app.SERVICE_HANDLERS["ce"] = self._handle
+        # Policies may ask for the tags of a monitor: its ARN says nothing else about it.
+        collectors = stores.own("tagging", "RESOURCE_TAG_COLLECTORS")
+        app.SERVICE_HANDLERS["ce"], collectors["ce"] = self._handle, self._tagged
         try:
             yield
         finally:
-            del app.SERVICE_HANDLERS["ce"]
+            del app.SERVICE_HANDLERS["ce"], collectors["ce"]
+
+    def _tagged(self) -> Iterator[tuple[str, list[Said]]]:
+        own = stores.account()
+        yield from ((arn, _pairs(tags)) for (account, arn), tags in self.tags.items() if account == own)
 
     async def _handle(
         self, _method: str, _path: str, headers: Said, body: bytes, _query: Said

@@ -114,11 +114,12 @@ class Deliveries:
         return self.may("events.amazonaws.com", arn, rule)
 
     def _failure(self, plain: Any) -> Any:
-        def route(target: str, name: str, event: Any, result: Any) -> None:
-            role = str((state.function(name) or {}).get("Role", ""))
+        def route(target: str, function: str, *said: Any) -> None:
+            # Each version has a role of its own.
+            role = str((state.function(function) or {}).get("Role", ""))
             action = service_calls.SENDS.get(target.split(":")[2], "")
             if not action or self.role_may(role, action, target):
-                plain(target, name, event, result)
+                plain(target, function, *said)
 
         return route
 

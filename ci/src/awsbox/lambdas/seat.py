@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from awsbox.emulator import HOST
-from awsbox.lambdas import functions, records, urls
+from awsbox.lambdas import functions, later, records, urls
 from awsbox.lambdas.functions import NoImage, chosen_version, is_image
 from awsbox.lambdas.host import USER_DELETED
 from awsbox.lambdas.invocation import Failure
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 FORBIDDEN = {"Content-Type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"}
 URL_PREFIX = "/_aws/lambda-url/"
+REQUEST_ID = "x-amzn-requestid"
 
 
 @dataclass
@@ -47,6 +48,8 @@ class _Passing:
     call: Call
     body: AsyncIterator[bytes] | None = None
     """Of the answer, where it goes around the emulator."""
+    sent: str = ""
+    """By what id the event of an asynchronous call is known."""
 
 
 _PASSING: ContextVar[_Passing | None] = ContextVar("passing", default=None)
@@ -60,6 +63,9 @@ async def layer(call: Call, way: Next) -> Answer:
         answer = await way(call)
     finally:
         _PASSING.reset(token)
+    if passing.sent:
+        others = tuple(pair for pair in answer.headers if pair[0].lower() != REQUEST_ID)
+        return replace(answer, headers=(*others, (REQUEST_ID, passing.sent)))
     if passing.body is None:
         return answer
     headers = tuple(pair for pair in answer.headers if pair[0].lower() != "content-length")
@@ -132,8 +138,14 @@ class _Seat:
     async def invoke(self, emulator: Emulated, name: str, event: Any, *request: Any) -> Spoken:
         """The emulator does not know that an alias may have weights."""
         headers, path, query = request
-        version = self._version(name, _qualifier(headers, path, query))
-        return await emulator(name, event, headers, version or path, query)
+        if not _is_later(headers):
+            version = self._version(name, _qualifier(headers, path, query))
+            return await emulator(name, event, headers, version or path, query)
+        # Which version is tried, is found when it is.
+        answer = await emulator(name, event, headers, path, query)
+        if (passing := _PASSING.get()) and answer[0] == 202:
+            passing.sent = later.SENT.get()
+        return answer
 
     async def invoke_streaming(self, emulator: Emulated, name: str, event: Any, *request: Any) -> Spoken:
         asked = _qualifier(*request)
@@ -232,6 +244,10 @@ def _service() -> Any:
 def _qualifier(headers: Mapping[str, Any], path: str | None, query: Mapping[str, Any] | None) -> str | None:
     found: str | None = path or _own("qp_first")(query or {}, "Qualifier") or headers.get("x-amz-qualifier")
     return found
+
+
+def _is_later(headers: Mapping[str, Any]) -> bool:
+    return any(name.lower() == "x-amz-invocation-type" and said == "Event" for name, said in headers.items())
 
 
 def _owner(arn: str) -> tuple[str, str, str]:

@@ -99,14 +99,14 @@ async def set_up(play: Play, box: Box) -> Access:
     target = play.environment
     root = _as(box.root(target.account), play, box)
     with play.report.step("set-up", f"Set the account {target.account} up, as an admin does once") as step:
-        await to_thread.run_sync(_put_secrets, play, root, min(box.news.keys))
+        await to_thread.run_sync(put_secrets, play, root, min(box.news.keys))
         if play.config.rehearsal.bootstrap is None:
             await to_thread.run_sync(_make_state_bucket, root, target.state.bucket)
             play.report.found(_stand_in("deployer", NO_DEPLOYER))
             step.done("root deploys")
             return root
         step.say(f"terraform apply in {play.config.rehearsal.bootstrap}")
-        await _bootstrap(play, root)
+        await bootstrap(play, root)
         user = target.deployer.rpartition("/")[2]
         try:
             keys = box.credentials(user, target.account)
@@ -118,7 +118,7 @@ async def set_up(play: Play, box: Box) -> Access:
     return _as(keys, play, box)
 
 
-async def _bootstrap(play: Play, root: Access) -> None:
+async def bootstrap(play: Play, root: Access) -> None:
     rehearsal = play.config.rehearsal
     terraform = HostTerraform(play.source / str(rehearsal.bootstrap), play.work / "bootstrap", root)
     await terraform.write(words.OVERRIDE_FILE, words.override())
@@ -127,7 +127,7 @@ async def _bootstrap(play: Play, root: Access) -> None:
     await terraform.apply(lambda _: None)
 
 
-def _put_secrets(play: Play, root: Access, news_key: str) -> None:
+def put_secrets(play: Play, root: Access, news_key: str) -> None:
     """People put them in, not Terraform: the first deployment adopts them."""
     client = root.client("secretsmanager")
     for name, value in play.config.rehearsal.secrets.items():

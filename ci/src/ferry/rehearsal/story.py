@@ -21,6 +21,8 @@ from ferry.verbs.prove import prove
 from ferry.verbs.publish import references, repository
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ferry.config import Config
     from ferry.rehearsal.stage import Stage
     from ferry.report import Report
@@ -31,8 +33,17 @@ NO_COMMIT = "0" * 40
 """A rehearsal builds what lies in the folder, whatever git says of it."""
 
 
-async def rehearse(config: Config, environment: str, source: Path, report: Report) -> None:
-    """From source to an environment that the canary finds healthy, and a second plan that finds nothing to do."""
+async def rehearse(
+    config: Config,
+    environment: str,
+    source: Path,
+    report: Report,
+    then: Callable[[Stage], Awaitable[None]] | None = None,
+) -> None:
+    """From source to an environment that the canary finds healthy, and a second plan that finds nothing to do.
+
+    `then` plays on, before the curtain falls.
+    """
     target = config.environment(environment)
     with tempfile.TemporaryDirectory(prefix="ferry-") as work:
         play = Play(config=config, environment=target, source=source, work=Path(work), report=report)
@@ -43,6 +54,8 @@ async def rehearse(config: Config, environment: str, source: Path, report: Repor
             await deploy(config, target, built, stage.hands, report)
             await _check_orphans(stage, leftovers)
             await _nothing_left(stage, built)
+            if then:
+                await then(stage)
 
 
 async def _leave_an_orphan(stage: Stage, name: str) -> tuple[str, Image]:

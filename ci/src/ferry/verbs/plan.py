@@ -35,7 +35,8 @@ async def plan(
     with report.step(f"plan {environment.name}", f"Plan {environment.name}") as step:
         terraform = hands.terraform
         step.say("terraform init")
-        await terraform.write(words.INPUTS_FILE, words.inputs(environment.name, references.images, references.packages))
+        told = words.inputs(environment.name, environment.deployer, references.images, references.packages)
+        await terraform.write(words.INPUTS_FILE, told)
         if hands.stand_in:
             await terraform.write(words.OVERRIDE_FILE, words.override())
         state = environment.state

@@ -75,9 +75,11 @@ def override() -> str:
     return json.dumps({"provider": {"aws": {"s3_use_path_style": True, "skip_metadata_api_check": "true"}}})
 
 
-def inputs(environment: str, images: Mapping[str, str], packages: Mapping[str, Mapping[str, str]]) -> str:
-    """The variables that every root has; `packages` is left out where there are none."""
-    said = {"environment": environment, "images": dict(images)} | ({"packages": dict(packages)} if packages else {})
+def inputs(
+    environment: str, deployer: str, images: Mapping[str, str], packages: Mapping[str, Mapping[str, str]]
+) -> str:
+    """What every root is told. Terraform warns of a variable that it does not declare, and goes on."""
+    said = {"environment": environment, "deployers": [deployer], "images": images, "packages": packages}
     return json.dumps(said, indent=2, sort_keys=True)
 
 

@@ -86,7 +86,9 @@ async def played(stage: Stage, outputs: dict[str, Any]) -> dict[str, Any]:
         box.news.add(title="A late and wonderful success", url="https://news.example.com/late", topic="energy")
         await box.fire(outputs["schedules"]["ingestion"])
         await seen.until(lambda: len(seen.events) >= 16)
-        refused = await bad_message(stage, outputs)
+        access = somebody(stage)
+        refused = await bad_message(access, outputs)
+        failed = await outage(stage, access, outputs)
         health = (await http.get(f"{seen.url}/health")).json()
         page = (await dashboard("/", {})).text
         tasks.cancel_scope.cancel()
@@ -98,6 +100,7 @@ async def played(stage: Stage, outputs: dict[str, Any]) -> dict[str, Any]:
         "summary": counted(summary),
         "strangers": strangers,
         "refused": refused,
+        "failed": failed,
         "health": health,
         "page": page[:200],
         "denied": [f"{one.principal} {one.action} {one.resource}" for one in box.authority.audit if not one.allowed],
@@ -108,26 +111,45 @@ def counted(summary: dict[str, Any]) -> int:
     return sum(topic["count"] for topic in summary["topics"].values())
 
 
-async def bad_message(stage: Stage, outputs: dict[str, Any]) -> dict[str, Any]:
-    """Somebody publishes what is no announcement; what lies in the queue afterwards."""
+def somebody(stage: Stage) -> Access:
+    """An administrator, who reads and writes what no deployer may."""
     users.create(stage.box.account, "somebody", users.ADMIN)
     keys = stage.box.credentials("somebody")
-    somebody = Access(
-        region="us-east-1", endpoint=stage.box.endpoint, credentials=Credentials(key=keys.key, secret=keys.secret)
-    )
-    topic = outputs["alarms_topic_arn"].replace("-alarms", "-articles")
-    await to_thread.run_sync(lambda: somebody.client("sns").publish(TopicArn=topic, Message="{"))
+    credentials = Credentials(key=keys.key, secret=keys.secret)
+    return Access(region="us-east-1", endpoint=stage.box.endpoint, credentials=credentials)
 
-    def received() -> list[Any]:
-        queue = somebody.client("sqs")
-        asked = {"QueueUrl": outputs["dlq_url"], "MessageAttributeNames": ["All"], "WaitTimeSeconds": 1}
-        return list(queue.receive_message(**asked).get("Messages", []))
+
+async def put_aside(access: Access, queue: str, what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The first dead letter of that kind; all that come are taken out."""
+
+    def received() -> list[dict[str, Any]]:
+        client = access.client("sqs")
+        found = client.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=1)
+        for message in found.get("Messages", []):
+            client.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return list(found.get("Messages", []))
 
     with anyio.fail_after(PATIENCE):
-        while not (found := await to_thread.run_sync(received)):
-            pass
-    attributes = {name: said["StringValue"] for name, said in found[0]["MessageAttributes"].items()}
-    return {"body": found[0]["Body"], **attributes}
+        while True:
+            for message in filter(what, await to_thread.run_sync(received)):
+                said = message.get("MessageAttributes", {})
+                return {"body": message["Body"], **{name: value["StringValue"] for name, value in said.items()}}
+
+
+async def bad_message(access: Access, outputs: dict[str, Any]) -> dict[str, Any]:
+    """Somebody publishes what is no announcement."""
+    topic = outputs["alarms_topic_arn"].replace("-alarms", "-articles")
+    await to_thread.run_sync(lambda: access.client("sns").publish(TopicArn=topic, Message="{"))
+    return await put_aside(access, outputs["dlq_url"], lambda message: message["Body"] == "{")
+
+
+async def outage(stage: Stage, access: Access, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The key for the news is no longer good: the run fails, is tried again, and is put aside."""
+    stage.box.news.play("key-disabled")
+    await stage.box.fire(outputs["schedules"]["ingestion"])
+    found = await put_aside(access, outputs["dlq_url"], lambda message: "requestContext" in message["Body"])
+    stage.box.news.stop()
+    return dict(json.loads(found["body"]))
 
 
 async def main(root: Path) -> None:

@@ -93,6 +93,13 @@ def test_a_message_that_will_never_be_right_is_put_aside_with_its_reason(seen: d
     assert seen["refused"]["reason"].startswith("the message is not JSON")
 
 
+def test_a_run_that_fails_is_tried_again_and_then_put_aside(seen: dict[str, Any]) -> None:
+    context = seen["failed"]["requestContext"]
+    assert context["functionArn"].endswith(":function:preprod-ingestion:live")
+    assert (context["condition"], context["approximateInvokeCount"]) == ("RetriesExhausted", 2)
+    assert seen["failed"]["responsePayload"]["errorMessage"].startswith("none of 3 topics was done")
+
+
 def test_the_stream_says_what_runs(seen: dict[str, Any]) -> None:
     assert (seen["health"]["status"], seen["health"]["environment"]) == ("ok", "preprod")
     assert seen["health"]["digest"].startswith("sha256:")

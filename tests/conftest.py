@@ -43,8 +43,9 @@ class Gathered(LoadScopeScheduling):  # type: ignore[misc] # it has no types
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Gathered:
-    return Gathered(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Gathered | None:
+    """Worlds are slow: without them tests are handed out in bundles, which takes less time."""
+    return None if "not slow" in config.option.markexpr else Gathered(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -167,7 +167,7 @@ def test_a_sound_configuration_as_json(capsys: pytest.CaptureFixture[str]) -> No
     assert json.loads(out) == {
         "file": str(FERRY_TOML),
         "project": "sentiment-analyzer",
-        "artifacts": ["sse-streaming"],
+        "artifacts": ["sse-streaming", "ingestion", "analysis", "dashboard", "canary"],
         "environments": ["preprod", "prod"],
     }
     assert err == ""
@@ -379,7 +379,8 @@ def test_stopping_it_leaves_a_report_and_no_process(stop: signal.Signals, system
 
 
 def test_without_its_tools_a_rehearsal_says_which(system: Path) -> None:
-    (system / "infrastructure/terraform").mkdir(parents=True)
+    for root in ("terraform", "bootstrap"):
+        (system / "infrastructure" / root).mkdir(parents=True)
     ended = ferry("rehearse", "--source", str(system), stdout=subprocess.PIPE, env={**os.environ, "PATH": "/nowhere"})
     assert ended.returncode == 12
     assert "error: terraform is not on PATH" in ended.stderr

@@ -87,6 +87,7 @@ def _messages(account: Account, named: dict[str, str]) -> None:
     )
     root.client("lambda").publish_version(FunctionName="preprod-ingestion")
     root.client("lambda").create_alias(FunctionName="preprod-ingestion", Name="live", FunctionVersion="1")
+    root.client("lambda").put_function_event_invoke_config(FunctionName="preprod-ingestion", MaximumRetryAttempts=1)
     root.client("events").put_rule(Name="preprod-schedule", ScheduleExpression="rate(5 minutes)", State="DISABLED")
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 WHO = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 SAYS = "# Ctrl-C ends it; nothing is kept.\n"
 

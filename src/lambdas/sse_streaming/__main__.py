@@ -22,7 +22,7 @@ from sse_streaming.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aws_lambda_powertools import Metrics
+    from aws_lambda_powertools.metrics import EphemeralMetrics
 
     from sentiment.secrets import Secret
 
@@ -41,7 +41,7 @@ def server(settings: Settings) -> Server:
     return Server(app, feed, settings)
 
 
-def reporter(metrics: Metrics) -> Callable[[Mapping[str, int]], None]:
+def reporter(metrics: EphemeralMetrics) -> Callable[[Mapping[str, int]], None]:
     def report(counts: Mapping[str, int]) -> None:
         for name, count in counts.items():
             metrics.add_metric(name, MetricUnit.Count, count)

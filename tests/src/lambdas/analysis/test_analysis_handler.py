@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from awsbox.faults.switchboard import Switchboard
     from tests.awsbox.people import Account
 
+pytestmark = pytest.mark.slow
+
 _NUMBERS = count(1)
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from tests.src.lambdas.canary.servers import DIGEST, KEY, Good, nobody, serving
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.req("R-07")
+pytestmark = [pytest.mark.req("R-07"), pytest.mark.slow]
 LAMBDAS = Path(__file__).parents[4] / "src/lambdas"
 QUICK = ["--listen", "0.3"]
 

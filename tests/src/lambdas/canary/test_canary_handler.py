@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.awsbox.people import Account, Caller
 
-pytestmark = pytest.mark.req("R-07")
+pytestmark = [pytest.mark.req("R-07"), pytest.mark.slow]
 type Deploy = Callable[..., None]
 SCHEDULED = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 NUMBERS = count(1)

@@ -16,7 +16,7 @@ from tests.src.lambdas.canary.servers import DIGEST, KEY, Good, nobody, serving
 if TYPE_CHECKING:
     from canary.verdict import Check, Verdict
 
-pytestmark = pytest.mark.req("R-07")
+pytestmark = [pytest.mark.req("R-07"), pytest.mark.slow]
 
 # Far more than a healthy server on this machine takes: only what must run into a limit has a short one.
 PATIENT = Limits(first_event=20, gap=20, listen=0.3, answer=20, within=60)

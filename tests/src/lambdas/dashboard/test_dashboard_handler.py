@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.awsbox.people import Account
 
+pytestmark = pytest.mark.slow
+
 SRC = Path(__file__).parents[4] / "src"
 UNUSED = ("httpx", "httpx2", "uvicorn", "numpy", "requests", "jinja2", "mangum", "starlette.testclient")
 

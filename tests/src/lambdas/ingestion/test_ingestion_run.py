@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tests.src.lambdas.ingestion.world import World
 
 
+pytestmark = pytest.mark.slow
+
+
 class Killed(BaseException):
     """The process is gone: nothing of it runs any more."""
 

@@ -15,6 +15,8 @@ from tests.src.lambdas.ingestion.world import BUSY, ENOUGH, IMPATIENT
 if TYPE_CHECKING:
     from tests.src.lambdas.ingestion.world import World
 
+pytestmark = pytest.mark.slow
+
 GOOD = {
     # found, skipped, doubled
     "happy": (5, 0, 0),

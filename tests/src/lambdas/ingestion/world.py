@@ -12,7 +12,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from ingestion.announcing import Announcer
 from ingestion.newsapi import Limits, NewsApi
@@ -50,7 +51,7 @@ class Seen:
         # A name of its own: loggers of one name share the first one's handler.
         name = f"ingestion-{next(_NUMBERS)}"
         log = Logger(service=name, logger_handler=logging.StreamHandler(self.stream))
-        metrics = Metrics(namespace=NAMESPACE, service=name)
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=name)
         metrics.clear_metrics()
         self.telemetry = Telemetry(log, metrics, Tracer(service=name, disabled=True))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sentiment.secrets import Secret
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture

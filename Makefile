@@ -7,6 +7,8 @@ ON_PATH := $(shell command -v uv 2>/dev/null)
 UV := $(if $(ON_PATH),uv,$(OWN_UV))
 VENV := .venv/.made
 RUN := $(UV) run --frozen --no-sync
+# `make check` runs these, and `make test` begins with it.
+RULES := tests/infrastructure/test_rules.py
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -26,7 +28,7 @@ dev: $(VENV)  ## the page and its stream on this machine, with made-up news
 	  $(RUN) python -m sse_streaming & stream=$$!; STREAM_URL=http://localhost:8080 $(RUN) python -m dashboard
 
 test: $(VENV) check adapter  ## everything: checks, unit tests, terraform, a whole rehearsal
-	$(RUN) pytest -n auto
+	$(RUN) pytest -n auto --deselect $(RULES)
 
 # Lambda's web adapter runs images in the box as Lambda does. Cargo builds it once, into the user's cache; without one
 # the tests that need it say so and are skipped.
@@ -46,7 +48,7 @@ check: $(VENV)  ## lint, format, types, lock files, terraform
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive infrastructure
 	@if command -v tflint >/dev/null; then cd infrastructure && tflint --recursive; \
 	  else echo "tflint is not on PATH: terraform is checked without it"; fi
-	$(RUN) pytest -q tests/infrastructure/test_rules.py
+	$(RUN) pytest -q $(RULES)
 
 docs: $(VENV)  ## write the generated parts of docs/reference anew
 	$(RUN) python docs/generate.py

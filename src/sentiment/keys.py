@@ -13,6 +13,17 @@ REREAD = 30.0
 """Seconds: a key that does not fit may be a new one, but guessing does not make us ask for the secret all the time."""
 
 
+def open_secret(name: str) -> Secret | None:
+    """None: the setting is empty, which it may be in dev alone."""
+    if not name:
+        return None
+    # The SDK is slow to import: only who has a secret pays for it.
+    from sentiment.aws import client  # noqa: PLC0415
+    from sentiment.secrets import Secret  # noqa: PLC0415
+
+    return Secret(client("secretsmanager"), name)
+
+
 class Keys:
     """No secret: the dev environment, in which everybody may ask."""
 

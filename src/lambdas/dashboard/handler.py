@@ -15,14 +15,13 @@ from dashboard.function_url import FunctionUrl, NotAnEventError
 from dashboard.settings import Settings
 from sentiment import observe
 from sentiment.errors import SettingsError
-from sentiment.keys import Keys
+from sentiment.keys import Keys, open_secret
 from sentiment.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sentiment.observe import Telemetry
-    from sentiment.secrets import Secret
 
 type Event = Mapping[str, Any]
 type Answer = dict[str, Any]
@@ -64,19 +63,9 @@ def function() -> Callable[[Event, object], Answer]:
 
 def dashboard(settings: Settings, telemetry: Telemetry) -> Dashboard:
     source = open_source(environment=settings.environment, table=settings.table, topics=settings.topics)
-    secret = _secret(settings.api_key_secret)
+    secret = open_secret(settings.api_key_secret)
     asks = {"table": source.ask} | ({"key": secret.value} if secret else {})
     return Dashboard(settings=settings, source=source, keys=Keys(secret), asks=asks, log=telemetry.log)
-
-
-def _secret(name: str) -> Secret | None:
-    if not name:
-        return None
-    # The SDK is slow to import: only who has a secret pays for it.
-    from sentiment.aws import client  # noqa: PLC0415
-    from sentiment.secrets import Secret  # noqa: PLC0415
-
-    return Secret(client("secretsmanager"), name)
 
 
 def _note(telemetry: Telemetry, event: Event, status: int, seconds: float) -> None:

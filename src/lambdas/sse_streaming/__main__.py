@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.metrics import MetricUnit
 
 from sentiment.errors import SettingsError
-from sentiment.keys import Keys
+from sentiment.keys import Keys, open_secret
 from sentiment.observe import log_and_metrics
 from sentiment.source import open_source
 from sse_streaming.app import create_app
@@ -24,15 +24,13 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.metrics import EphemeralMetrics
 
-    from sentiment.secrets import Secret
-
 SERVICE = "sse-streaming"
 
 
 def server(settings: Settings) -> Server:
     log, metrics = log_and_metrics(SERVICE, settings.environment)
     source = open_source(environment=settings.environment, table=settings.table, topics=settings.topics)
-    secret = _secret(settings.api_key_secret) if settings.api_key_secret else None
+    secret = open_secret(settings.api_key_secret)
     pace = Pace(poll=settings.poll_seconds, settle=settings.settle_seconds, heartbeat=settings.heartbeat_seconds)
     feed = Feed(source, topics=settings.topics, pace=pace, log=log, report=reporter(metrics))
     checks: dict[str, Callable[[], object]] = {"table": source.ask} if settings.table else {}
@@ -48,14 +46,6 @@ def reporter(metrics: EphemeralMetrics) -> Callable[[Mapping[str, int]], None]:
         metrics.flush_metrics()
 
     return report
-
-
-def _secret(name: str) -> Secret:
-    # The SDK is slow to import: only who is in AWS pays for it.
-    from sentiment.aws import client  # noqa: PLC0415
-    from sentiment.secrets import Secret  # noqa: PLC0415
-
-    return Secret(client("secretsmanager"), name)
 
 
 def main() -> int:

@@ -16,8 +16,16 @@ from ferry.outside.aws import Access, Credentials
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.awsbox.people import Account
+
 SECRET = "planted-secret-key"
 NOBODY = Credentials(key="AKIDEXAMPLE", secret=SECRET)
+
+
+def as_root(account: Account) -> Access:
+    """A box instead, seen by its root."""
+    root = account.root
+    return Access(region="us-east-1", endpoint=root.endpoint, credentials=Credentials(key=root.key, secret=root.secret))
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ferry.errors import AwsError
-from ferry.outside.aws import Access, Credentials
 from ferry.outside.aws.packages import S3Packages, checksum
 from ferry.outside.builder.assemble import digest_of
+from tests.outside.aws.small_aws import as_root
 
 if TYPE_CHECKING:
     from tests.awsbox.people import Account
@@ -27,11 +27,7 @@ def bucket() -> str:
 
 
 def packages_of(account: Account, owner: str = "") -> S3Packages:
-    root = account.root
-    access = Access(
-        region="us-east-1", endpoint=root.endpoint, credentials=Credentials(key=root.key, secret=root.secret)
-    )
-    return S3Packages(access, owner or account.box.account)
+    return S3Packages(as_root(account), owner or account.box.account)
 
 
 async def test_a_bucket_is_made_once(account: Account, bucket: str) -> None:

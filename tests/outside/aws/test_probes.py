@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ferry.errors import AwsError
-from ferry.outside.aws import Access, Credentials, probes
-from tests.outside.aws.small_aws import NOBODY, small_aws
+from ferry.outside.aws import Access, probes
+from tests.outside.aws.small_aws import NOBODY, as_root, small_aws
 
 if TYPE_CHECKING:
     from tests.awsbox.people import Account
@@ -75,22 +75,17 @@ async def test_a_type_without_a_probe_is_not_asked_for() -> None:
     assert await probes.existing(nowhere, "aws_sns_topic", {"name": "app"}) is None
 
 
-def access(account: Account) -> Access:
-    credentials = Credentials(key=account.root.key, secret=account.root.secret)
-    return Access(region="us-east-1", endpoint=account.root.endpoint, credentials=credentials)
-
-
 async def test_a_bucket_is_imported_by_its_name(account: Account) -> None:
-    assert await probes.existing(access(account), "aws_s3_bucket", {"bucket": "probed"}) is None
+    assert await probes.existing(as_root(account), "aws_s3_bucket", {"bucket": "probed"}) is None
     account.root.client("s3").create_bucket(Bucket="probed")
-    assert await probes.existing(access(account), "aws_s3_bucket", {"bucket": "probed"}) == "probed"
+    assert await probes.existing(as_root(account), "aws_s3_bucket", {"bucket": "probed"}) == "probed"
 
 
 async def test_a_secret_is_imported_by_its_arn_unless_it_is_on_its_way_out(account: Account) -> None:
     client = account.root.client("secretsmanager")
     asked = {"name": "probed"}
-    assert await probes.existing(access(account), "aws_secretsmanager_secret", asked) is None
+    assert await probes.existing(as_root(account), "aws_secretsmanager_secret", asked) is None
     arn = client.create_secret(Name="probed", SecretString="x")["ARN"]
-    assert await probes.existing(access(account), "aws_secretsmanager_secret", asked) == arn
+    assert await probes.existing(as_root(account), "aws_secretsmanager_secret", asked) == arn
     client.delete_secret(SecretId="probed", RecoveryWindowInDays=7)
-    assert await probes.existing(access(account), "aws_secretsmanager_secret", asked) is None
+    assert await probes.existing(as_root(account), "aws_secretsmanager_secret", asked) is None

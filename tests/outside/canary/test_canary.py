@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ferry.errors import AwsError, ProofFailed, ToolError
-from ferry.outside.aws import Access, Credentials
 from ferry.outside.canary import Check, Verdict, function, program
+from tests.outside.aws.small_aws import as_root
 from tests.outside.canary.programs import BAD, COMMAND, GOOD, UNSURE, saying, zipped
 
 if TYPE_CHECKING:
@@ -120,14 +120,9 @@ def deployed(account: Account, said: object) -> str:
     return name
 
 
-def access(account: Account) -> Access:
-    credentials = Credentials(key=account.root.key, secret=account.root.secret)
-    return Access(region="us-east-1", endpoint=account.root.endpoint, credentials=credentials)
-
-
 async def test_the_deployed_one_is_told_what_to_expect(account: Account) -> None:
     name = deployed(account, {"verdict": "healthy"})
-    verdict = await function.judge(access(account), name, {"environment": "preprod", "digest": "sha256:1"})
+    verdict = await function.judge(as_root(account), name, {"environment": "preprod", "digest": "sha256:1"})
     assert verdict.healthy
     assert json.loads(verdict.checks[0].what) == {"environment": "preprod", "digest": "sha256:1"}
 
@@ -136,12 +131,12 @@ async def test_the_deployed_one_is_told_what_to_expect(account: Account) -> None
 async def test_what_is_no_verdict_of_the_deployed_one_is_not_taken_for_one(account: Account, said: object) -> None:
     name = deployed(account, said)
     with pytest.raises(ProofFailed, match="did not give a verdict") as caught:
-        await function.judge(access(account), name, {})
+        await function.judge(as_root(account), name, {})
     assert caught.value.where == name
     assert ("all is lost" in caught.value.why) == (said == {"raise": "all is lost"})
 
 
 async def test_a_canary_that_is_not_deployed_is_an_error_of_aws(account: Account) -> None:
     with pytest.raises(AwsError, match="ResourceNotFoundException") as caught:
-        await function.judge(access(account), "nowhere", {})
+        await function.judge(as_root(account), "nowhere", {})
     assert caught.value.where == "lambda:Invoke nowhere"

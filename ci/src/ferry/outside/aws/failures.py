@@ -10,6 +10,8 @@ from ferry.errors import AwsError, CredentialsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from botocore.exceptions import ClientError
+
 UNKNOWN_CALLER = {
     "AuthFailure",
     "ExpiredToken",
@@ -22,6 +24,11 @@ UNKNOWN_CALLER = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+
+
+def is_absent(error: ClientError) -> bool:
+    """S3 says so by its status alone: a HEAD has no body for a code."""
+    return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] == 404)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class S3Packages:
                 # Somebody else's bucket of that name is not ours to fill.
                 client.head_bucket(Bucket=bucket, ExpectedBucketOwner=self._account)
             except client.exceptions.ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                if not failures.is_absent(error):
                     raise
             else:
                 return False
@@ -68,7 +68,7 @@ class S3Packages:
                     Bucket=bucket, Key=key, ChecksumMode="ENABLED", ExpectedBucketOwner=self._account
                 )
             except client.exceptions.ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                if not failures.is_absent(error):
                     raise
                 return False
         return bool(found.get("ChecksumSHA256") == checksum(digest))

@@ -64,7 +64,7 @@ def _bucket(access: Access, name: str) -> str | None:
         try:
             client.head_bucket(Bucket=name)
         except client.exceptions.ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            if not failures.is_absent(error):
                 raise
             return None
     return name

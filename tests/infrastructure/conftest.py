@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def standing(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Both environments applied, and released once."""
     if terraform.absent():
@@ -65,7 +65,7 @@ class Life:
     left: list[str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def life(standing: World) -> Life:
     """A plan, a change in place, a plan, and the end. Then all is as it was."""
     before = standing.account.box.snapshot()

@@ -30,6 +30,7 @@ from awsbox.gate import Gate
 from awsbox.lambdas import Host, Later, seat
 from awsbox.news import PREFIX, NewsApi
 from awsbox.rules import always, shelves
+from awsbox.rules.scans import Scans
 from awsbox.users import Keys
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Box:
     """Asynchronous calls of functions; `box.later.waiting` says how many are not over."""
     news: NewsApi = field(default_factory=NewsApi)
     """What is at `box.news_url`: `box.news.play("rate-limited", times=2)`."""
+    scans: Scans = field(default_factory=Scans)
+    """What image scans find: `box.scans.find("preprod-page", {"CRITICAL": 1})`."""
     authority: Authority
     """Who may do what; `box.authority.audit` holds every decision."""
     _there: _Thread = field(repr=False)
@@ -248,6 +251,7 @@ async def _serve(
 def _outfit(box: Box, owned: ExitStack) -> list[Layer]:
     """The box's own layers, the first to see a call first. What has state joins `box.parts`."""
     owned.enter_context(behind.seated(always.RULES))
+    owned.enter_context(box.scans.seated())
     # The authority decides on deliveries, so it stands around what makes them.
     owned.enter_context(box.later.seated())
     owned.enter_context(box.authority.installed())
@@ -256,7 +260,7 @@ def _outfit(box: Box, owned: ExitStack) -> list[Layer]:
     costs = CostExplorer()
     owned.enter_context(answers.seated(costs))
     owned.enter_context(seat.seated(box.host))
-    box.parts.extend([costs, box.host, box.news, box.later])
+    box.parts.extend([costs, box.host, box.news, box.later, box.scans])
     # What a function answers while it runs goes around the emulator: nothing may stand between.
     return [*layers, seat.layer]
 

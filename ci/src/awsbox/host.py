@@ -7,7 +7,6 @@ in the folder. The image's own base is not used.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -37,7 +36,7 @@ PYTHON = [sys.executable, "-S"]
 
 
 @asynccontextmanager
-async def running(config: bytes, layers: Iterable[bytes], environment: Mapping[str, str]) -> AsyncIterator[str]:
+async def running(config: bytes, layers: Iterable[Path], environment: Mapping[str, str]) -> AsyncIterator[str]:
     """Answer the address at which the image's command serves, for as long as the block lasts."""
     said = json.loads(config)["config"]
     # A file, not a pipe: nobody reads while the command runs, and a full pipe would stop it.
@@ -62,10 +61,10 @@ async def running(config: bytes, layers: Iterable[bytes], environment: Mapping[s
             await _stop(process)
 
 
-def _unpack(layers: Iterable[bytes], root: Path) -> None:
+def _unpack(layers: Iterable[Path], root: Path) -> None:
     try:
         for layer in layers:
-            with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
+            with tarfile.open(layer, mode="r:gz") as archive:
                 archive.extractall(root, filter="tar")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise BoxFailed(f"a layer of the image cannot be unpacked: {error}") from error

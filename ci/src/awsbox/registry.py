@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ IMMUTABLE = (
     "The image tag '{}' already exists in the '{}' repository"
     " and cannot be overwritten because the repository is immutable."
 )
+BEGINS = re.compile(r"(\d+)-\d+")
+ONWARDS = re.compile(r"bytes=(\d+)-(\d*)")
 _SEAL = secrets.token_bytes(32)
 
 READ, ASK, OPEN = ("BatchGetImage",), ("BatchCheckLayerAvailability",), ("InitiateLayerUpload",)
@@ -132,7 +135,7 @@ async def guarded(call: Call, way: Next) -> Answer:
     with stores.core("responses").request_scope(caller.account, stores.region()):
         query = parse_qs(call.query)
         stores.own("ecr", "select_registry_request_scope")(place.repository, call.headers, query)
-        why = _denied(place, caller) or _wrong(place, call)
+        why = _denied(place, caller) or _wrong(place, call) or _out_of_step(place, call)
         if why is not None:
             return why
         # A mount takes a layer out of another repository, where nobody asked: ECR has it off until an account asks.
@@ -140,7 +143,7 @@ async def guarded(call: Call, way: Next) -> Answer:
         answer = await way(replace(call, query=kept))
         if place.verb == "manifest" and call.method == "PUT" and answer.status < 300:
             shelves.pushed(place.repository)
-        return answer
+        return _as_ecr(place, call, answer)
 
 
 def _caller(call: Call) -> Principal | None:
@@ -197,6 +200,33 @@ def _wrong(place: Place, call: Call) -> Answer | None:
         return refused(400, "TAG_INVALID", IMMUTABLE.format(tag, name))
     gone = shelves.missing(place.repository, manifest)
     return refused(400, "MANIFEST_BLOB_UNKNOWN", f"blob unknown to registry: {', '.join(gone)}") if gone else None
+
+
+def _out_of_step(place: Place, call: Call) -> Answer | None:
+    """The emulator appends whatever comes; ECR wants each part of an upload to begin where the one before ended."""
+    said = BEGINS.fullmatch(call.headers.get("content-range", ""))
+    held = (stores.own("ecr", "uploads").get(place.repository) or {}).get(place.reference)
+    if place.verb != "blob_upload_session" or said is None or held is None or int(said[1]) == len(held):
+        return None
+    why = f"First byte of the layer part is {said[1]} instead of {len(held)}"
+    return refused(416, "BLOB_UPLOAD_INVALID", why)
+
+
+def _as_ecr(place: Place, call: Call, answer: Answer) -> Answer:
+    """Where the emulator keeps to the protocol's word, or to less than ECR does."""
+    if (place.verb, call.method, answer.status) == ("blob_upload_session", "PATCH", 202):
+        return replace(answer, status=201)
+    asked = ONWARDS.fullmatch(call.headers.get("range", ""))
+    if (place.verb, call.method, answer.status) != ("blob", "GET", 200) or not asked:
+        return answer
+    whole = answer.body if isinstance(answer.body, bytes) else b""
+    first, last = int(asked[1]), min(int(asked[2] or len(whole)), len(whole) - 1)
+    kept = tuple(pair for pair in answer.headers if pair[0].lower() != "content-length")
+    if first > last:
+        return Answer(416, (*kept, ("Content-Range", f"bytes */{len(whole)}")), b"")
+    where = ("Content-Range", f"bytes {first}-{last}/{len(whole)}")
+    part = whole[first : last + 1]
+    return Answer(206, (*kept, where, ("Content-Length", str(len(part)))), part)
 
 
 def refused(status: int, code: str, message: str) -> Answer:

@@ -87,8 +87,7 @@ def _detail(asked: Asked, one: dict[str, Any]) -> dict[str, Any]:
     artifact = about.get("artifactType") or about.get("config", {}).get("mediaType")
     said = asked.about | kept | {"imageSizeInBytes": shelves.size(one)}
     said |= {"imageTags": one["imageTags"]} if one.get("imageTags") else {}
-    said |= {"artifactMediaType": artifact} if artifact else {}
-    return said | ({"imageScanStatus": shelves.SCANNED} if "scannedAt" in one else {})
+    return said | ({"artifactMediaType": artifact} if artifact else {})
 
 
 def _deleted(asked: Asked) -> Mapping[str, Any]:

@@ -13,8 +13,6 @@ from awsbox.rules import lifecycle, stores
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCANNED = {"status": "COMPLETE", "description": "The scan was completed successfully."}
-
 
 @dataclass(frozen=True, slots=True)
 class Expired:

@@ -1,4 +1,4 @@
-"""What ECR does to images by itself: scans, which find nothing here, and lifecycle policies with their previews."""
+"""What ECR does to images by itself: lifecycle policies, with their previews."""
 
 from __future__ import annotations
 
@@ -13,50 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from awsbox.behind import Rules
-    from awsbox.calls import Answer, Call, Next
-
-
-def _scanned(asked: Asked) -> Mapping[str, Any]:
-    id = asked.arguments.get("imageId", {})
-    one = asked.sure(id)
-    one["scannedAt"] = time.time()
-    said = asked.about | {"imageId": {**id, "imageDigest": one["imageDigest"]}}
-    return said | {"imageScanStatus": {"status": "IN_PROGRESS"}}
-
-
-def _findings(asked: Asked) -> Mapping[str, Any]:
-    id = asked.arguments.get("imageId", {})
-    one = asked.sure(id)
-    if "scannedAt" not in one:
-        raise Refused("ScanNotFoundException", f"Image scan does not exist for the image with '{id}' {asked.where}")
-    at = one["scannedAt"]
-    found = {
-        "imageScanCompletedAt": at,
-        "vulnerabilitySourceUpdatedAt": at,
-        "findings": [],
-        "findingSeverityCounts": {},
-    }
-    said = asked.about | {"imageId": {**id, "imageDigest": one["imageDigest"]}}
-    return said | {"imageScanStatus": shelves.SCANNED, "imageScanFindings": found}
-
-
-async def _registry_scans(_call: Call, _way: Next) -> Answer:
-    said = {"registryId": stores.account(), "scanningConfiguration": {"scanType": "BASIC", "rules": []}}
-    return stores.said(said)
-
-
-async def _repository_scans(call: Call, _way: Next) -> Answer:
-    said: dict[str, list[dict[str, Any]]] = {"scanningConfigurations": [], "failures": []}
-    for name in call.arguments.get("repositoryNames", []):
-        record = shelves.repository(name)
-        if record is None:
-            said["failures"].append({"repositoryName": name, "failureCode": "REPOSITORY_NOT_FOUND"})
-            continue
-        on_push = bool(record.get("imageScanningConfiguration", {}).get("scanOnPush"))
-        frequency = "SCAN_ON_PUSH" if on_push else "MANUAL"
-        about = {"repositoryArn": record["repositoryArn"], "repositoryName": name, "appliedScanFilters": []}
-        said["scanningConfigurations"].append(about | {"scanOnPush": on_push, "scanFrequency": frequency})
-    return stores.said(said)
 
 
 def _may_keep(asked: Asked) -> None:
@@ -105,13 +61,9 @@ def _preview(asked: Asked) -> Mapping[str, Any]:
 
 
 ANSWERS: dict[str, Callable[[Asked], Mapping[str, Any]]] = {
-    "DescribeImageScanFindings": _findings,
     "GetLifecyclePolicyPreview": _preview,
-    "StartImageScan": _scanned,
     "StartLifecyclePolicyPreview": _previewed,
 }
 RULES: Rules = {("ecr", operation): answering(answer) for operation, answer in ANSWERS.items()} | {
-    ("ecr", "BatchGetRepositoryScanningConfiguration"): _repository_scans,
-    ("ecr", "GetRegistryScanningConfiguration"): _registry_scans,
     ("ecr", "PutLifecyclePolicy"): asking(_may_keep, nothing),
 }

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from ferry import shape
 from ferry.config import Config, ImageArtifact, ZipArtifact, config_schema, fill, load, parse, schema_text
 from ferry.errors import ConfigError
-from ferry.model import Approval
+from ferry.model import Approval, Threshold
 
 ROOT = Path(__file__).parent.parent
 GOOD = (ROOT / "ferry.toml").read_text()
@@ -28,6 +28,7 @@ SCHEMA = Draft202012Validator(config_schema())
 SYNTAX = {"duplicate_key", "nested_too_deep", "not_utf8", "number_huge", "quote_open"}
 BETWEEN_FIELDS = {
     "account_of_another",
+    "cache_among_images",
     "canary_is_no_zip",
     "deployer_shared",
     "dockerfile_without_inputs",
@@ -65,6 +66,22 @@ def test_what_an_environment_leaves_out_it_takes_from_the_project() -> None:
     assert (preprod.name, preprod.region, preprod.state.region) == ("preprod", "us-east-1", "us-east-1")
     assert (prod.name, prod.region, prod.state.region) == ("prod", "eu-central-1", "eu-central-1")
     assert preprod.approval is Approval.BY_CHANGE
+
+
+def test_prod_is_stopped_by_what_is_critical_and_preprod_by_nothing() -> None:
+    environments = load(ROOT / "ferry.toml").environments
+
+    assert environments["prod"].scan_stops_at is Threshold.CRITICAL
+    assert environments["preprod"].scan_stops_at is Threshold.NEVER
+
+
+def test_artifacts_may_share_a_cache() -> None:
+    data = tomllib.loads((ROOT / "tests/broken_configs/cache_among_images.toml").read_text())
+    data["artifacts"]["page"]["cache"] = "{env}-cache"
+
+    images = shape.read(Config, data).artifacts.values()
+
+    assert {image.cache for image in images if isinstance(image, ImageArtifact)} == {"{env}-cache"}
 
 
 def test_the_kind_decides_which_keys_an_artifact_has() -> None:
@@ -151,7 +168,7 @@ def test_lines_are_right_behind_everything_that_toml_can_hold() -> None:
     text = GOOD.replace('["python", "-m", "sse_streaming"]', '[ # ]\n"""\n]\n""",\n\'x\',\n3]')
 
     assert mistakes(text) == [
-        "ferry.toml:20: artifacts.sse-streaming.recipe.command[2]: found 3; allowed: text in quotes"
+        "ferry.toml:21: artifacts.sse-streaming.recipe.command[2]: found 3; allowed: text in quotes"
     ]
 
 

@@ -20,6 +20,7 @@ from ferry.model import (
     Release,
     Severity,
     State,
+    Threshold,
     from_json,
     to_json,
 )
@@ -35,6 +36,7 @@ ARTIFACTS = st.builds(
     digest=st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True),
     size=st.integers(0, 2**53),
     stand_ins=st.lists(TEXT, max_size=2).map(tuple),
+    inputs=st.dictionaries(TEXT, TEXT, max_size=3),
 )
 RELEASES = st.builds(
     Release,
@@ -75,6 +77,7 @@ ENVIRONMENTS = st.builds(
     variables=st.sampled_from(["preprod.tfvars", "environments/prod.tfvars"]),
     region=st.sampled_from(["", "us-east-1"]),
     approval=st.sampled_from(Approval),
+    scan_stops_at=st.sampled_from(Threshold),
 )
 IMAGE = Artifact(name="page", kind=Kind.IMAGE, key="k", digest=f"sha256:{'0' * 64}", size=7)
 ENVIRONMENT = {
@@ -161,10 +164,20 @@ def test_releases_have_the_same_id_when_they_are_the_same(one: Release, other: R
         {"artifacts": (IMAGE,)},
         {"artifacts": (replace(IMAGE, digest=f"sha256:{'1' * 64}"), RELEASE.artifacts[1])},
         {"artifacts": (replace(IMAGE, stand_ins=("python:3.13-slim",)), RELEASE.artifacts[1])},
+        {"artifacts": (replace(IMAGE, inputs={"builder": "2"}), RELEASE.artifacts[1])},
     ],
 )
 def test_everything_in_a_release_counts_for_its_id(change: dict[str, Any]) -> None:
     assert replace(RELEASE, **change).id != RELEASE.id
+
+
+def test_the_order_in_which_inputs_were_found_does_not_count() -> None:
+    inputs = {"builder": "2", "platform": "amd64"}
+    twins = (IMAGE, replace(IMAGE, key="other"))
+    one = replace(RELEASE, artifacts=tuple(replace(it, inputs=inputs) for it in twins))
+    other = replace(RELEASE, artifacts=tuple(replace(it, inputs=dict(reversed(inputs.items()))) for it in twins))
+
+    assert one.id == other.id
 
 
 def test_a_deployment_keeps_its_id_from_start_to_end() -> None:

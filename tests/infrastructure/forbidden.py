@@ -38,6 +38,12 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ecr.describe_images", {"repositoryName": "{other}-sse-streaming-lambda"}),
     ("ecr.put_image", {"repositoryName": "{other}-sse-streaming-lambda", "imageManifest": "{{}}"}),
     ("ecr.set_repository_policy", {"repositoryName": "{other}-sse-streaming-lambda", "policyText": "{{}}"}),
+    ("ecr.batch_get_image", {"repositoryName": "{other}-sse-streaming-cache", "imageIds": [{"imageTag": "x"}]}),
+    ("ecr.put_image", {"repositoryName": "{other}-sse-streaming-cache", "imageManifest": "{{}}"}),
+    (
+        "ecr.describe_image_scan_findings",
+        {"repositoryName": "{other}-sse-streaming-lambda", "imageId": {"imageTag": "latest"}},
+    ),
     # The other environment's state, and its own beyond writing it.
     ("s3.list_objects_v2", {"Bucket": STATE.format("{other}")}),
     ("s3.get_object", {"Bucket": STATE.format("{other}"), "Key": "terraform.tfstate"}),

@@ -17,6 +17,11 @@ OLD_SUB = "repo:an-owner/a-repository:environment:{}"
 NEW_SUB = "repo:an-owner@123/a-repository@456:environment:{}"
 
 
+def tags(world: World, repository: str) -> set[str]:
+    found = world.account.root.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
+    return {tag for image in found for tag in image.get("imageTags", [])}
+
+
 @pytest.mark.req("P-05", "P-07", "P-08", "R-11")
 def test_both_are_applied_by_deployers_who_were_refused_nothing(standing: World) -> None:
     assert standing.denied == []
@@ -33,9 +38,24 @@ def test_a_second_plan_finds_nothing_to_do(life: Life) -> None:
 def test_what_publishing_made_is_adopted_and_not_made_again(standing: World) -> None:
     for name in NAMES:
         known = standing.environments[name].root.run("state", "list").split()
-        assert {"aws_ecr_repository.sse_streaming", "aws_s3_bucket.packages"} <= set(known)
-        found = standing.account.root.client("ecr").describe_images(repositoryName=f"{name}-sse-streaming-lambda")
-        assert found["imageDetails"]
+        made = {"aws_ecr_repository.sse_streaming", "aws_ecr_repository.cache", "aws_s3_bucket.packages"}
+        assert made <= set(known)
+        assert tags(standing, f"{name}-sse-streaming-lambda") == {"latest", name}
+        assert tags(standing, f"{name}-sse-streaming-cache") == {"first"}
+
+
+@pytest.mark.req("B-03", "B-12")
+def test_dependencies_expire_by_their_age_and_images_never(standing: World) -> None:
+    box = standing.account.box
+    before = box.snapshot()
+    box.expire(days=89)
+    young = [tags(standing, f"{name}-sse-streaming-cache") for name in NAMES]
+
+    gone = box.expire(days=91)
+
+    assert young == [{"first"}, {"first"}]
+    assert sorted(one.repository for one in gone) == [f"{name}-sse-streaming-cache" for name in NAMES]
+    box.restore(before)
 
 
 @pytest.mark.req("P-05")

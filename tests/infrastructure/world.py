@@ -198,12 +198,26 @@ def published(account: Account, deployer: Caller, environment: str, release: str
     pictures.push(deployer, repository, image, "latest", environment)
     assert pictures.pull(deployer, repository, image.digest).digest == image.digest
     ecr.describe_images(repositoryName=repository)
+    with suppress(ecr.exceptions.ScanNotFoundException):
+        ecr.describe_image_scan_findings(repositoryName=repository, imageId={"imageDigest": image.digest})
+    _cached(deployer, f"{environment}-sse-streaming-cache", release)
     registry = f"{account.box.account}.dkr.ecr.{REGION}.amazonaws.com"
     return {"packages": packages, "images": {"sse-streaming": f"{registry}/{repository}@{image.digest}"}}
 
 
+def _cached(deployer: Caller, repository: str, release: str) -> None:
+    """What an image is made of, kept under its key, and found there again."""
+    ecr, dependencies = deployer.client("ecr"), pictures.picture(f"the dependencies of {release}")
+    with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName=repository, imageScanningConfiguration={"scanOnPush": False})
+    pictures.push(deployer, repository, dependencies, release)
+    assert pictures.pull(deployer, repository, release).digest == dependencies.digest
+    ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": release}])
+
+
 def _left_by_publishing(account: Account, environment: str) -> dict[str, str]:
     return {
+        "aws_ecr_repository.cache": f"{environment}-sse-streaming-cache",
         "aws_ecr_repository.sse_streaming": f"{environment}-sse-streaming-lambda",
         "aws_s3_bucket.packages": bucket(account, environment),
     }

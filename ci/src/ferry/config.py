@@ -125,6 +125,11 @@ class ImageArtifact:
     name: Annotated[Name, FromKey()]
     kind: Annotated[Literal[Kind.IMAGE], "A container image."]
     repository: Annotated[Repository, "The ECR repository; {env}, {project} and {name} are filled in."]
+    cache: Annotated[
+        Repository | None,
+        "The ECR repository that keeps the recipe's dependencies, so that no other machine installs them again; never "
+        "one that an image is published to. Without one, each machine installs them once.",
+    ] = None
     inputs: Annotated[
         tuple[RelativePath, ...], "Paths and globs, relative to ferry.toml, whose change means a new build."
     ] = ()
@@ -266,6 +271,7 @@ class Config:
         yield from _shared("environments", {name: _deployer(table) for name, table in environments.items()})
         yield from _shared("environments", {name: _state(table) for name, table in environments.items()})
         yield from _shared("artifacts", {name: _place(name, table) for name, table in artifacts.items()})
+        yield from _caches(artifacts)
         yield from _shelves(environments, artifacts)
         yield from _probe(given.get("canary"), artifacts)
 
@@ -463,6 +469,16 @@ def _shelves(
         if first and "packages" not in table:
             allowed = f"the bucket that zips are published to: artifacts.{first} is one"
             yield Misfit(path=("environments", name, "packages"), found="nothing", allowed=allowed)
+
+
+def _caches(artifacts: Mapping[str, Mapping[str, object]]) -> Iterator[Misfit]:
+    """What a cache holds expires by its age: among it, an image that runs would. Several may share one."""
+    owners = {_text(table, "repository").replace("{name}", name): name for name, table in artifacts.items()}
+    for name, table in artifacts.items():
+        cache = _text(table, "cache").replace("{name}", name)
+        if cache and cache in owners:
+            found = f"the same as artifacts.{owners[cache]}.repository"
+            yield Misfit(path=("artifacts", name, "cache"), found=found, allowed="a repository that holds no image")
 
 
 def _place(name: str, table: Mapping[str, object]) -> tuple[str, str]:

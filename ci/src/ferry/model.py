@@ -7,7 +7,7 @@ Ids come from content: the same release has the same id on every machine. What i
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
@@ -72,7 +72,8 @@ class Kind(StrEnum):
 class Artifact:
     """Something built once: `key` is the hash of its inputs, `digest` the hash of its bytes.
 
-    `stand_ins` names what was put in place of an input that could not be fetched: such an artifact is for trying out.
+    `inputs` are these inputs, each by name with its own hash: where two keys differ, they say by what. `stand_ins`
+    names what was put in place of an input that could not be fetched: such an artifact is for trying out.
     """
 
     name: Name
@@ -81,6 +82,7 @@ class Artifact:
     digest: Digest
     size: Annotated[int, Number(minimum=0)]
     stand_ins: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class Release:
     @property
     def id(self) -> str:
         """`r-` and 12 hex digits of the content; the order in which the artifacts were built does not matter."""
-        return f"r-{_hash(replace(self, artifacts=tuple(sorted(self.artifacts, key=repr))))[:12]}"
+        return f"r-{_hash(replace(self, artifacts=tuple(sorted(self.artifacts, key=_hash))))[:12]}"
 
 
 class Outcome(StrEnum):
@@ -132,6 +134,16 @@ class Approval(StrEnum):
     AUTOMATIC = "automatic"
     BY_CHANGE = "by-change"
     PERSON = "person"
+
+
+class Threshold(StrEnum):
+    """From which severity on what a scan found stops a release."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NEVER = "never"
 
 
 Bucket = Annotated[str, Text(pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", says="the name of an S3 bucket")]
@@ -178,6 +190,11 @@ class Environment:
     approval: Annotated[Approval, "Who lets a release in: nobody, the gate by kind of change, or a person."] = (
         Approval.BY_CHANGE
     )
+    scan_stops_at: Annotated[
+        Threshold,
+        "The lowest severity, of what ECR's scan finds in an image, that stops it here; `never`: findings are told, "
+        "and stop nothing.",
+    ] = Threshold.NEVER
     smoke: Annotated[Smoke, "What must hold after a deployment."] = Smoke()
 
     @staticmethod

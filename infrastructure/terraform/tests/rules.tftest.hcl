@@ -96,7 +96,8 @@ run "everything_is_named_by_its_environment" {
   assert {
     condition = alltrue([for name in [
       aws_dynamodb_table.sentiment.name, aws_sns_topic.articles.name, aws_sns_topic.alarms.name, aws_sqs_queue.dlq.name,
-      aws_s3_bucket.packages.bucket, aws_ecr_repository.sse_streaming.name, aws_secretsmanager_secret.this["newsapi"].name,
+      aws_s3_bucket.packages.bucket, aws_ecr_repository.sse_streaming.name, aws_ecr_repository.cache.name,
+      aws_secretsmanager_secret.this["newsapi"].name,
       aws_secretsmanager_secret.this["api"].name, aws_cloudwatch_event_rule.this["ingestion"].name,
       aws_cloudwatch_event_rule.this["canary"].name, aws_budgets_budget.monthly.name, aws_ce_anomaly_monitor.environment.name,
       aws_cloudwatch_dashboard.this.dashboard_name, trimprefix(aws_kms_alias.data.name, "alias/"),
@@ -162,6 +163,23 @@ run "images_are_scanned_and_kept_by_number" {
   assert {
     condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.sse_streaming.policy).rules : rule.selection] == [{ tagStatus = "any", countType = "imageCountMoreThan", countNumber = 50 }]
     error_message = "A rule other than the number of images may let one expire that runs."
+  }
+}
+
+run "dependencies_have_a_repository_of_their_own_and_go_by_age" {
+  assert {
+    condition     = aws_ecr_repository.cache.name == "staging-sse-streaming-cache" && aws_ecr_lifecycle_policy.cache.repository == aws_ecr_repository.cache.name
+    error_message = "The cache: ${aws_ecr_repository.cache.name}."
+  }
+
+  assert {
+    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.cache.policy).rules : rule.selection] == [{ tagStatus = "any", countType = "sinceImagePushed", countUnit = "days", countNumber = 90 }]
+    error_message = "What is kept for good, or thrown away with what is still used, is no cache."
+  }
+
+  assert {
+    condition     = !aws_ecr_repository.cache.image_scanning_configuration[0].scan_on_push && aws_ecr_lifecycle_policy.sse_streaming.repository == "staging-sse-streaming-lambda"
+    error_message = "Images are scanned, and images alone."
   }
 }
 

@@ -27,9 +27,11 @@ IMPORTED_BY = {
     "awsbox": r"awsbox(\..+)?|ferry\.rehearsal(\..+)?",
     "dagger": r"ferry\.module|ferry\.outside\.\w+\.dagger",
     "ferry.cli": "nothing",
+    "ferry.host": r"ferry\.cli",
+    "ferry.wiring": r"ferry\.(host|module|rehearsal)(\..+)?",
     "ferry.module": "nothing",
-    "ferry.rehearsal": r"ferry\.cli|ferry\.rehearsal(\..+)?",
-    "ferry.verbs": r"ferry\.(verbs|rehearsal)(\..+)?|ferry\.(cli|module)",
+    "ferry.rehearsal": r"ferry\.(cli|host)|ferry\.rehearsal(\..+)?",
+    "ferry.verbs": r"ferry\.(verbs|rehearsal)(\..+)?|ferry\.(cli|host|module|wiring)",
     "ferry.guards": r"ferry\.(guards|verbs)(\..+)?",
 }
 

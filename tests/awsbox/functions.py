@@ -10,12 +10,12 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ferry.outside.builder.assemble import CONFIG, LAYER, MANIFEST, Blob, Image
 from tests.awsbox import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ferry.outside.builder.assemble import Image
     from tests.awsbox.people import Account
 
 _NUMBERS = count(1)
@@ -88,12 +88,9 @@ def archive(files: Mapping[str, Any]) -> bytes:
 
 
 def image(*layers: Mapping[str, Any], command: tuple[str, ...], **environment: str) -> Image:
-    blobs = tuple(Blob(LAYER, archive(files)) for files in layers)
     said = {"Env": [f"{name}={value}" for name, value in environment.items()], "Cmd": command, "WorkingDir": "/app"}
-    config = Blob(CONFIG, json.dumps({"architecture": "amd64", "os": "linux", "config": said}).encode())
-    named = [{"mediaType": blob.media_type, "digest": blob.digest, "size": len(blob.data)} for blob in (config, *blobs)]
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": named[0], "layers": named[1:]}
-    return Image(Blob(MANIFEST, json.dumps(manifest).encode()), config, blobs)
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": said}).encode()
+    return pictures.made(config, *(pictures.STORE.keep(archive(files)) for files in layers))
 
 
 def server(**environment: str) -> Image:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from awsbox import emulator
 from ferry.outside.aws import Access, Credentials
-from ferry.outside.builder.assemble import assemble, layer
+from ferry.outside.builder.assemble import assemble
+from ferry.outside.builder.layer import layer
 from ferry.outside.registry import ecr
+from tests.awsbox import pictures
 from tests.awsbox.people import REGION, allow, policy
 
 if TYPE_CHECKING:
@@ -90,9 +92,14 @@ async def published(caller: Caller, account: str, repository: str, program: Mapp
     for name, text in program.items():
         content.joinpath(name).write_text(text)
     image = assemble(
-        (layer(content, "/app"),), base=None, command=("python", "main.py"), environment={}, workdir="/app", port=8080
+        (layer(content, "/app", pictures.STORE),),
+        base=None,
+        command=("python", "main.py"),
+        environment={},
+        workdir="/app",
+        port=8080,
     )
     await ecr.ensure_repository(access, repository)
-    async with await ecr.open_registry(access, account) as registry:
+    async with ecr.registry(access, account) as registry:
         await registry.push(repository, image, ("latest",))
     return f"{account}.dkr.ecr.{REGION}.amazonaws.com/{repository}@{image.digest}"

@@ -6,15 +6,19 @@ import io
 import json
 import os
 import tarfile
-from contextlib import suppress
+import tempfile
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 import awsbox
 from tests.living import alive, until_gone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +53,17 @@ def layer(**files: str) -> bytes:
 LAYERS = (layer(**{"opt/libs/greeting.py": "TEXT = 'hello'"}), layer(**{"task/serve.py": SERVER}))
 
 
+@asynccontextmanager
+async def running(said: bytes, layers: tuple[bytes, ...], environment: dict[str, str]) -> AsyncIterator[str]:
+    """From files, as an image's layers are."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / str(number) for number in range(len(layers))]
+        for path, data in zip(paths, layers, strict=True):
+            path.write_bytes(data)
+        async with awsbox.running(said, paths, environment) as url:
+            yield url
+
+
 def config(*command: str, **other: Any) -> bytes:
     env = ["PYTHONPATH=/task:/opt/libs", "FROM_IMAGE=a=b"]
     return json.dumps({"config": {"Cmd": command, "Env": env, "WorkingDir": "/task", **other}}).encode()
@@ -64,7 +79,7 @@ def gone(folder: str) -> bool:
 
 
 async def test_the_command_serves_from_its_layers_and_leaves_nothing() -> None:
-    async with awsbox.running(config("python", "-m", "serve"), LAYERS, {"ENVIRONMENT": "preprod"}) as url:
+    async with running(config("python", "-m", "serve"), LAYERS, {"ENVIRONMENT": "preprod"}) as url:
         said = await asked(url)
         assert said["text"] == "hello"
         assert said["here"].endswith("/task")
@@ -74,7 +89,7 @@ async def test_the_command_serves_from_its_layers_and_leaves_nothing() -> None:
 
 async def test_the_environment_is_the_images_and_the_functions_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ours")
-    async with awsbox.running(config("python", "-m", "serve"), LAYERS, {"ENVIRONMENT": "preprod"}) as url:
+    async with running(config("python", "-m", "serve"), LAYERS, {"ENVIRONMENT": "preprod"}) as url:
         said = (await asked(url))["environment"]
     assert (said["FROM_IMAGE"], said["ENVIRONMENT"]) == ("a=b", "preprod")
     assert "AWS_SECRET_ACCESS_KEY" not in said
@@ -83,7 +98,7 @@ async def test_the_environment_is_the_images_and_the_functions_not_ours(monkeypa
 async def test_an_error_in_the_block_ends_the_command_too() -> None:
     said: dict[str, Any] = {}
     with suppress(ZeroDivisionError):
-        async with awsbox.running(config("python", "-m", "serve"), LAYERS, {}) as url:
+        async with running(config("python", "-m", "serve"), LAYERS, {}) as url:
             said = await asked(url)
             raise ZeroDivisionError
     assert not alive(said["pid"])
@@ -94,7 +109,7 @@ async def test_what_the_command_starts_ends_with_it() -> None:
     both = layer(**{"task/both.py": "import subprocess; child = subprocess.Popen(['sleep', '60']).pid\nimport serve"})
     naming = SERVER.replace("os.getpid()", "__import__('both').child")
     layers = (LAYERS[0], layer(**{"task/serve.py": naming}), both)
-    async with awsbox.running(config("python", "-c", "import both"), layers, {}) as url:
+    async with running(config("python", "-c", "import both"), layers, {}) as url:
         child = (await asked(url))["pid"]
         assert alive(child)
     await until_gone(child)
@@ -102,7 +117,7 @@ async def test_what_the_command_starts_ends_with_it() -> None:
 
 async def failed(said: bytes, layers: tuple[bytes, ...] = LAYERS) -> str:
     with pytest.raises(awsbox.BoxFailed) as caught:
-        async with awsbox.running(said, layers, {}):
+        async with running(said, layers, {}):
             pass
     return str(caught.value)
 
@@ -141,3 +156,9 @@ async def test_settings_may_be_left_out() -> None:
 )
 async def test_a_damaged_layer_is_named(damaged: bytes) -> None:
     assert "cannot be unpacked" in await failed(config("python"), (damaged,))
+
+
+async def test_a_layer_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(awsbox.BoxFailed, match=r"cannot be unpacked: .*gone"):
+        async with awsbox.running(config("python"), [tmp_path / "gone"], {}):
+            pass

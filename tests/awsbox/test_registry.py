@@ -11,6 +11,8 @@ import pytest
 
 from awsbox import registry as door
 from ferry.errors import RegistryDenied, RegistryRefused
+from ferry.outside.blobs import digest_of
+from ferry.outside.builder.assemble import MANIFEST
 from tests.awsbox.people import allow, deny
 from tests.awsbox.pictures import picture, pull, push, registry, token
 from tests.awsbox.published import refused
@@ -104,7 +106,7 @@ def test_each_step_of_a_push_is_an_action(account: Account, missing: str) -> Non
     if missing == "BatchCheckLayerAvailability":
         # Ferry's client takes a refused look for "not there", and pushes.
         assert push(caller, name, picture("a"), "one") == 2
-        path = f"/v2/{name}/blobs/{picture('a').config.digest}"
+        path = f"/v2/{name}/blobs/{digest_of(picture('a').config)}"
         assert ask(account, "HEAD", path, token(caller)).status_code == 403
         return
     with pytest.raises(RegistryDenied) as caught:
@@ -147,13 +149,13 @@ def test_repository_policy_counts(account: Account) -> None:
 def test_manifest_of_missing_blobs(account: Account) -> None:
     made(account, "registry-bare")
     manifest = picture("a").manifest
-    headers = {"content-type": manifest.media_type}
+    headers = {"content-type": MANIFEST}
     password = token(account.root)
 
     for path, data, code in [
-        ("one", manifest.data, "MANIFEST_BLOB_UNKNOWN"),
+        ("one", manifest, "MANIFEST_BLOB_UNKNOWN"),
         ("one", b"{bad", "MANIFEST_INVALID"),
-        (f"sha256:{'0' * 64}", manifest.data, "DIGEST_INVALID"),
+        (f"sha256:{'0' * 64}", manifest, "DIGEST_INVALID"),
     ]:
         answer = ask(account, "PUT", f"/v2/registry-bare/manifests/{path}", password, content=data, headers=headers)
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, code)
@@ -163,17 +165,21 @@ def test_immutable_tag_stays_even_for_the_same_image(account: Account) -> None:
     made(account, "registry-fast", imageTagMutability="IMMUTABLE")
     push(account.root, "registry-fast", picture("a"), "one")
 
-    for image in (picture("a"), picture("b")):
-        with pytest.raises(RegistryRefused) as caught:
-            push(account.root, "registry-fast", image, "one")
-        assert "cannot be overwritten because the repository is immutable" in caught.value.why
+    said = "cannot be overwritten because the repository is immutable"
+    password, headers = token(account.root), {"content-type": MANIFEST}
+    path = "/v2/registry-fast/manifests/one"
+    again = ask(account, "PUT", path, password, content=picture("a").manifest, headers=headers)
+    assert (again.status_code, said in again.text) == (400, True)
+    with pytest.raises(RegistryRefused) as caught:
+        push(account.root, "registry-fast", picture("b"), "one")
+    assert said in caught.value.why
 
 
 def test_layers_are_not_mounted_out_of_repositories_that_nobody_asked_about(account: Account) -> None:
     arn = made(account, "registry-to")
     made(account, "registry-from")
     push(account.root, "registry-from", picture("a"), "one")
-    path = f"/v2/registry-to/blobs/uploads/?mount={picture('a').config.digest}&from=registry-from"
+    path = f"/v2/registry-to/blobs/uploads/?mount={digest_of(picture('a').config)}&from=registry-from"
 
     answer = ask(account, "POST", path, token(able(account, PUSH, arn)))
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.config import Config
 
 from awsbox.rules.images import ABSENT, DELETED, MALFORMED, NO_ACCESS, UNSUPPORTED
+from ferry.outside.blobs import digest_of
 from tests.awsbox.people import REGION, allow, policy
-from tests.awsbox.pictures import ZSTD, index, picture, push, registry
+from tests.awsbox.pictures import INDEX, ZSTD, index, picture, push, registry
 from tests.awsbox.published import refused
 
 if TYPE_CHECKING:
@@ -79,12 +80,10 @@ def test_index_is_not_an_image(account: Account) -> None:
         create(account, "images-none", f"{uri}:many")
 
 
-def put_manifest(account: Account, name: str, manifest: Any, tag: str) -> None:
+def put_manifest(account: Account, name: str, manifest: bytes, tag: str) -> None:
     async def putting() -> None:
         async with registry(account.root) as there:
-            headers = {"content-type": manifest.media_type}
-            answer = await there._http.put(f"/v2/{name}/manifests/{tag}", content=manifest.data, headers=headers)
-            answer.raise_for_status()
+            await there.put_manifest(name, tag, manifest, INDEX)
 
     asyncio.run(putting())
 
@@ -177,13 +176,13 @@ def test_image_of_another_account_needs_its_repository_policy(account: Account) 
         config=Config(retries={"total_max_attempts": 1}),
     )
     theirs.create_repository(repositoryName="images-shared")
-    for blob in (picture("a").config, *picture("a").layers):
+    image = picture("a")
+    for data in (image.config, *(blob.path.read_bytes() for blob in image.layers if blob.path)):
         upload = theirs.initiate_layer_upload(repositoryName="images-shared")["uploadId"]
         where = {"repositoryName": "images-shared", "uploadId": upload}
-        last = len(blob.data) - 1
-        theirs.upload_layer_part(**where, partFirstByte=0, partLastByte=last, layerPartBlob=blob.data)
-        theirs.complete_layer_upload(**where, layerDigests=[blob.digest])
-    text = picture("a").manifest.data.decode()
+        theirs.upload_layer_part(**where, partFirstByte=0, partLastByte=len(data) - 1, layerPartBlob=data)
+        theirs.complete_layer_upload(**where, layerDigests=[digest_of(data)])
+    text = image.manifest.decode()
     theirs.put_image(repositoryName="images-shared", imageManifest=text, imageTag="a")
 
     with refused(account.root.client("lambda"), "AccessDeniedException", NO_ACCESS, published=False):

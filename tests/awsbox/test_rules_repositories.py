@@ -10,6 +10,7 @@ import pytest
 
 from awsbox.rules import lifecycle
 from awsbox.rules.lifecycle import DAY_SECONDS, Stored
+from ferry.outside.blobs import digest_of
 from tests.awsbox.pictures import index, picture, push
 from tests.awsbox.published import refused
 
@@ -25,11 +26,16 @@ def made(account: Account, name: str, **more: Any) -> Any:
 
 
 def put(ecr: Any, name: str, image: Image, tag: str) -> Any:
-    return ecr.put_image(repositoryName=name, imageManifest=image.manifest.data.decode(), imageTag=tag)
+    return ecr.put_image(repositoryName=name, imageManifest=image.manifest.decode(), imageTag=tag)
 
 
 def tags(ecr: Any, name: str) -> set[str]:
     return {id.get("imageTag", "-") for id in ecr.list_images(repositoryName=name)["imageIds"]}
+
+
+def described(ecr: Any, name: str, **id: str) -> dict[str, Any]:
+    (detail,) = ecr.describe_images(repositoryName=name, imageIds=[id])["imageDetails"]
+    return dict(detail)
 
 
 def policy(*rules: dict[str, Any]) -> str:
@@ -89,11 +95,11 @@ def test_manifest_needs_its_blobs(account: Account) -> None:
     with refused(ecr, "LayersNotFoundException"):
         put(ecr, "repositories-bare", picture("a"), "one")
     with refused(ecr, "ReferencedImagesNotFoundException"):
-        ecr.put_image(repositoryName="repositories-bare", imageManifest=index(picture("a")).data.decode(), imageTag="i")
+        ecr.put_image(repositoryName="repositories-bare", imageManifest=index(picture("a")).decode(), imageTag="i")
     with refused(ecr, "ImageDigestDoesNotMatchException"):
         wrong = "sha256:" + "0" * 64
         ecr.put_image(
-            repositoryName="repositories-bare", imageManifest=picture("a").manifest.data.decode(), imageDigest=wrong
+            repositoryName="repositories-bare", imageManifest=picture("a").manifest.decode(), imageDigest=wrong
         )
     with refused(ecr, "InvalidParameterException"):
         ecr.put_image(repositoryName="repositories-bare", imageManifest="{bad")
@@ -103,29 +109,30 @@ def test_image_by_the_api_alone(account: Account) -> None:
     """Layer by layer, without the docker protocol; it can be pulled by digest afterwards."""
     ecr, image = made(account, "repositories-parts"), picture("parts")
     where = {"repositoryName": "repositories-parts"}
-    for blob in (image.config, *image.layers):
+    blobs = [image.config, *(blob.path.read_bytes() for blob in image.layers if blob.path)]
+    for data in blobs:
         upload = ecr.initiate_layer_upload(**where)["uploadId"]
-        half = len(blob.data) // 2
+        half = len(data) // 2
         with refused(ecr, "InvalidLayerPartException"):
             ecr.upload_layer_part(**where, uploadId=upload, partFirstByte=5, partLastByte=9, layerPartBlob=b"parts")
-        for first, part in ((0, blob.data[:half]), (half, blob.data[half:])):
+        for first, part in ((0, data[:half]), (half, data[half:])):
             last = first + len(part) - 1
             ecr.upload_layer_part(**where, uploadId=upload, partFirstByte=first, partLastByte=last, layerPartBlob=part)
         with refused(ecr, "InvalidLayerException"):
             ecr.complete_layer_upload(**where, uploadId=upload, layerDigests=["sha256:" + "0" * 64])
-        ecr.complete_layer_upload(**where, uploadId=upload, layerDigests=[blob.digest])
-    digests = [image.config.digest, "sha256:" + "0" * 64]
+        ecr.complete_layer_upload(**where, uploadId=upload, layerDigests=[digest_of(data)])
+    digests = [digest_of(image.config), "sha256:" + "0" * 64]
     there = ecr.batch_check_layer_availability(**where, layerDigests=digests)["layers"]
     assert [layer["layerAvailability"] for layer in there] == ["AVAILABLE", "UNAVAILABLE"]
 
     put(ecr, "repositories-parts", image, "one")
 
     detail = ecr.describe_images(**where, imageIds=[{"imageDigest": image.digest}])["imageDetails"][0]
-    assert detail["imageSizeInBytes"] == sum(len(blob.data) for blob in (image.config, *image.layers))
+    assert detail["imageSizeInBytes"] == sum(len(data) for data in blobs)
     with refused(ecr, "LayersNotFoundException"):
         ecr.get_download_url_for_layer(**where, layerDigest="sha256:" + "0" * 64)
     with refused(ecr, "UploadNotFoundException"):
-        ecr.complete_layer_upload(**where, uploadId="nothing", layerDigests=[image.config.digest])
+        ecr.complete_layer_upload(**where, uploadId="nothing", layerDigests=[digest_of(image.config)])
 
 
 def test_deleting_a_tag_keeps_an_image_that_has_others(account: Account) -> None:
@@ -169,6 +176,127 @@ def test_scans(account: Account) -> None:
     assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "BASIC"
     said = ecr.batch_get_repository_scanning_configuration(repositoryNames=["repositories-scan", "none"])
     assert said["scanningConfigurations"][0]["scanFrequency"] == "SCAN_ON_PUSH"
+
+
+def test_scan_on_push_is_told_with_the_image(account: Account) -> None:
+    name = "repositories-told"
+    ecr = made(account, name, imageScanningConfiguration={"scanOnPush": True})
+    push(account.root, name, picture("a"), "one")
+
+    detail = described(ecr, name, imageTag="one")
+
+    assert detail["imageScanStatus"]["status"] == "COMPLETE"
+    assert detail["imageScanFindingsSummary"]["findingSeverityCounts"] == {}
+    assert detail["imageScanFindingsSummary"]["imageScanCompletedAt"] >= detail["imagePushedAt"]
+
+
+def test_planted_findings_are_in_every_image_of_the_repository_and_in_no_other(account: Account) -> None:
+    ecr = account.root.client("ecr")
+    for name in ("repositories-ill", "repositories-well"):
+        made(account, name, imageScanningConfiguration={"scanOnPush": True})
+        push(account.root, name, picture("a"), "one")
+    account.box.scans.find("repositories-ill", {"CRITICAL": 1, "LOW": 2, "HIGH": 0})
+    push(account.root, "repositories-ill", picture("b"), "two")
+
+    told = [described(ecr, "repositories-ill", imageTag=tag)["imageScanFindingsSummary"] for tag in ("one", "two")]
+
+    assert [one["findingSeverityCounts"] for one in told] == [{"CRITICAL": 1, "LOW": 2}] * 2
+    well = described(ecr, "repositories-well", imageTag="one")
+    assert well["imageScanFindingsSummary"]["findingSeverityCounts"] == {}
+    asked = {"repositoryName": "repositories-ill", "imageId": {"imageTag": "two"}}
+    found = ecr.describe_image_scan_findings(**asked)["imageScanFindings"]
+    assert found["findingSeverityCounts"] == {"CRITICAL": 1, "LOW": 2}
+    assert [one["severity"] for one in found["findings"]] == ["CRITICAL", "LOW", "LOW"]
+
+
+def test_scan_that_does_not_end(account: Account) -> None:
+    name = "repositories-waiting"
+    ecr = made(account, name, imageScanningConfiguration={"scanOnPush": True})
+    account.box.scans.find(name, None)
+    push(account.root, name, picture("a"), "one")
+
+    detail = described(ecr, name, imageTag="one")
+    found = ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": "one"})
+
+    assert (detail["imageScanStatus"], found["imageScanStatus"]) == ({"status": "IN_PROGRESS"},) * 2
+    assert "imageScanFindingsSummary" not in detail
+    assert "imageScanFindings" not in found
+
+
+def test_image_that_nobody_scanned_has_no_scan(account: Account) -> None:
+    ecr = made(account, "repositories-unscanned")
+    account.box.scans.find("repositories-unscanned", {"CRITICAL": 1})
+    push(account.root, "repositories-unscanned", picture("a"), "one")
+
+    detail = described(ecr, "repositories-unscanned", imageTag="one")
+
+    assert {"imageScanStatus", "imageScanFindingsSummary"} & set(detail) == set()
+
+
+def test_newer_scanner_tells_its_findings_by_a_call_of_their_own(account: Account) -> None:
+    """botocore's words on DescribeImages: the new version of basic scanning does not use these two attributes."""
+    name = "repositories-newer"
+    ecr = made(account, name, imageScanningConfiguration={"scanOnPush": True})
+    account.box.scans.find(name, {"HIGH": 1})
+    push(account.root, name, picture("a"), "one")
+    account.box.scans.summarised = False
+    try:
+        detail = described(ecr, name, imageTag="one")
+    finally:
+        account.box.scans.summarised = True
+
+    assert {"imageScanStatus", "imageScanFindingsSummary"} & set(detail) == set()
+    found = ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": "one"})
+    assert found["imageScanFindings"]["findingSeverityCounts"] == {"HIGH": 1}
+
+
+def test_severity_that_ecr_does_not_have(account: Account) -> None:
+    with pytest.raises(ValueError, match="no severity of ECR: SEVERE"):
+        account.box.scans.find("repositories-any", {"SEVERE": 1})
+
+
+def test_planted_findings_are_in_a_snapshot(account: Account) -> None:
+    name = "repositories-kept"
+    ecr = made(account, name, imageScanningConfiguration={"scanOnPush": True})
+    push(account.root, name, picture("a"), "one")
+    account.box.scans.find(name, {"HIGH": 1})
+    before = account.box.snapshot()
+    account.box.scans.find(name, {})
+
+    account.box.restore(before)
+
+    counts = described(ecr, name, imageTag="one")["imageScanFindingsSummary"]["findingSeverityCounts"]
+    assert counts == {"HIGH": 1}
+
+
+# what was pushed by the docker protocol
+
+
+def test_pushed_image_is_described_by_tag_and_by_digest_with_all_its_tags(account: Account) -> None:
+    ecr = made(account, "repositories-described")
+    push(account.root, "repositories-described", picture("a"), "latest", "v1")
+    push(account.root, "repositories-described", picture("a"), "v2")
+    digest = picture("a").digest
+
+    by_tag, by_digest = (
+        described(ecr, "repositories-described", **id) for id in ({"imageTag": "v1"}, {"imageDigest": digest})
+    )
+
+    assert by_tag == by_digest
+    assert (by_tag["imageDigest"], sorted(by_tag["imageTags"])) == (digest, ["latest", "v1", "v2"])
+    with refused(ecr, "ImageNotFoundException"):
+        described(ecr, "repositories-described", imageTag="v3")
+
+
+def test_tag_that_is_pushed_again_moves(account: Account) -> None:
+    ecr = made(account, "repositories-moving")
+    push(account.root, "repositories-moving", picture("a"), "latest", "v1")
+    push(account.root, "repositories-moving", picture("b"), "latest")
+
+    old, new = (described(ecr, "repositories-moving", imageDigest=picture(text).digest) for text in "ab")
+
+    assert (old["imageTags"], new["imageTags"]) == (["v1"], ["latest"])
+    assert described(ecr, "repositories-moving", imageTag="latest") == new
 
 
 # lifecycle

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import shutil
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from threading import Thread
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ferry.model import Release, to_json
+from ferry.outside.blobs import digest_of
 from ferry.outside.builder.assemble import assemble
 from tests.outside.canary.programs import GOOD
 
@@ -70,44 +71,74 @@ CREDENTIALS = json.dumps({"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey"
 
 _base = assemble((), base=None, command=("python",), environment={}, workdir="/", port=8080)
 BASE = {
-    "/v2/library/python/manifests/3.13-slim": _base.manifest.data,
-    f"/v2/library/python/blobs/{_base.config.digest}": _base.config.data,
+    "/v2/library/python/manifests/3.13-slim": _base.manifest,
+    f"/v2/library/python/manifests/{_base.digest}": _base.manifest,
+    f"/v2/library/python/blobs/{digest_of(_base.config)}": _base.config,
 }
 """The image that is built on, as its registry answers."""
+EARLIER = to_json(Release(commit="a" * 40, dirty=False, artifacts=()))
+LATEST = "/preprod-packages/preprod/releases/latest.json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Aws(BaseHTTPRequestHandler):
-    """A registry that has every blob and keeps manifests; else there are a token for it, and a canary."""
+    """A registry and an S3 that keep what they get. Else there are a token, and a canary."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
-    manifests: dict[str, bytes]
+    kept: dict[str, bytes]
     checksums: dict[str, str]
 
     def do_POST(self) -> None:
-        self._body()
+        said = self._body()
         if self.path.endswith("/functions/preprod-probe/invocations"):
             self._answer(200, json.dumps(GOOD).encode())
-            return
-        token = base64.b64encode(f"AWS:{PLANTED}".encode()).decode()
-        self._answer(200, json.dumps({"authorizationData": [{"authorizationToken": token}]}).encode())
+        elif self.path.endswith("/blobs/uploads/"):
+            self._answer(202, headers={"location": f"{self.path}one"})
+        elif self.headers.get("X-Amz-Target", "").endswith("DescribeImages"):
+            self._described(json.loads(said))
+        else:
+            token = base64.b64encode(f"AWS:{PLANTED}".encode()).decode()
+            self._answer(200, json.dumps({"authorizationData": [{"authorizationToken": token}]}).encode())
 
     def do_HEAD(self) -> None:
-        checksum = self.checksums.get(self.path)
-        self._answer(200, headers={"x-amz-checksum-sha256": checksum} if checksum else {})
+        path = self.path.partition("?")[0]
+        if path in self.kept or path == "/preprod-packages":
+            checksum = self.checksums.get(path)
+            self._answer(200, headers={"x-amz-checksum-sha256": checksum} if checksum else {})
+        elif path in BASE:
+            self._answer(200, headers={"docker-content-digest": digest_of(BASE[path])})
+        else:
+            self._answer(404)
 
     def do_PUT(self) -> None:
-        body = self._body()
-        folder, _, tag = self.path.rpartition("/")
+        body, path = self._body(), self.path.partition("?")[0]
+        self.kept[path] = body
         if checksum := self.headers.get("x-amz-checksum-sha256"):
-            self.checksums[self.path] = checksum
-        for name in (tag, f"sha256:{hashlib.sha256(body).hexdigest()}"):
-            self.manifests[f"{folder}/{name}"] = body
+            self.checksums[path] = checksum
+        if "/manifests/" in path:
+            self.kept[f"{path.rpartition('/')[0]}/{digest_of(body)}"] = body
+        if "/blobs/" in path:
+            self.kept[f"{path.partition('/uploads')[0]}/{digest_of(body)}"] = body
         self._answer(201)
 
     def do_GET(self) -> None:
-        found = self.manifests.get(self.path) or BASE.get(self.path)
-        self._answer(200 if found else 404, found or b"")
+        path, _, query = self.path.partition("?")
+        if "list-type=2" in query:
+            keys = "".join(f"<Contents><Key>{it.partition('/preprod-packages/')[2]}</Key></Contents>" for it in self.kept)
+            self._answer(200, f"<ListBucketResult>{keys}<IsTruncated>false</IsTruncated></ListBucketResult>".encode())
+            return
+        found = self.kept.get(path) or BASE.get(path) or (EARLIER.encode() if path == LATEST else None)
+        headers = {"content-type": MANIFEST_TYPE} if "/manifests/" in path else {}
+        self._answer(404 if found is None else 200, found or b"", headers)
+
+    def _described(self, said: dict[str, Any]) -> None:
+        digest = said["imageIds"][0]["imageDigest"]
+        if not any(path.endswith(digest) for path in self.kept):
+            self._answer(400, b'{"__type": "ImageNotFoundException"}')
+            return
+        detail = {"imageDigest": digest, "imageTags": ["latest"], "imageScanFindingsSummary": {}}
+        self._answer(200, json.dumps({"imageDetails": [detail]}).encode())
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -126,7 +157,7 @@ class Aws(BaseHTTPRequestHandler):
 
 @contextmanager
 def aws() -> Iterator[str]:
-    handler = type("FreshAws", (Aws,), {"manifests": {}, "checksums": {}})
+    handler = type("FreshAws", (Aws,), {"kept": {}, "checksums": {}})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.block_on_close = False
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -143,6 +174,7 @@ def answers(aws: str) -> dict[str, Any]:
     services = {"aws_endpoint": aws, "image_mirror": aws}
     return {
         "Container.withExec": lambda step: {"stdout": PRINTED.get(step.last.args["args"][1], "")},
+        "Directory.entries": _entries,
         "Directory.export": _exported,
         "File.contents": FERRY_TOML,
         "GitRef.commit": "c0ffee" * 6 + "c0de",
@@ -151,16 +183,25 @@ def answers(aws: str) -> dict[str, Any]:
     }
 
 
+def _entries(asked: Chain) -> list[str]:
+    """Of what a function left in its working directory; the source holds no ferry.lock."""
+    written = asked.args("workdir")
+    return sorted(path.name for path in Path(written[0]["path"]).iterdir()) if written else []
+
+
 def _exported(export: Chain) -> str:
-    """What the function itself put into its working directory; the source; or what was installed in a container."""
+    """What a container compiled: the application, which comes from here, or what was installed; or the source."""
     target = Path(export.last.args["path"])
     written = export.args("workdir")
-    if written:
+    if export.args("withExec"):
+        target.mkdir(exist_ok=True)
+        name, text = ("probe.py", PROBE) if "workdir" in str(export) else ("installed.py", "")
+        (target / name).write_text(text)
+    elif written:
         shutil.copytree(written[0]["path"], target, dirs_exist_ok=True)
-    elif export.args("withDirectory"):
-        (target / "app").mkdir(parents=True)
-        (target / "probe").mkdir()
-        (target / "probe/__main__.py").write_text(PROBE)
     else:
-        (target / "installed").mkdir(parents=True)
+        for name in ("app", "probe"):
+            (target / name).mkdir(parents=True)
+            (target / name / "__init__.py").touch()
+            (target / f"{name}.lock").touch()
     return str(target)

@@ -27,6 +27,7 @@ PURE = frozenset(
     {
         "Ferry.build",
         "Ferry.config",
+        "Ferry.dockerfiles",
         "Ferry.infrastructure",
         "Ferry.lint",
         "Ferry.schema",
@@ -39,10 +40,10 @@ PURE = frozenset(
 )
 
 # Talk to a registry or a service, and run no program.
-STEPLESS = frozenset({"Release.prove", "Release.publish"})
+STEPLESS = frozenset({"Ferry.lock", "Release.prove", "Release.publish"})
 
 # Programs whose steps the layer cache may answer: what they do depends on their history alone.
-LAYERED = frozenset({"pip", "uv"})
+LAYERED = frozenset({"pip", "python", "uv"})
 
 NEVER_SOURCE = (".git", ".venv", ".terraform", "*.tfstate*", ".env", "ci/sdk")
 

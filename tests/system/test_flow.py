@@ -48,13 +48,14 @@ def test_one_release_gets_to_preprod_past_what_was_there(seen: dict[str, Any]) -
     findings = [event["finding"] for event in events(seen, "found")]
     adopted = {finding["address"]: finding["verdict"] for finding in findings if finding["guard"] == "adoption"}
     assert adopted == {
+        "aws_ecr_repository.cache": "adopted",
         "aws_ecr_repository.sse_streaming": "adopted",
         "aws_s3_bucket.packages": "adopted",
         'aws_secretsmanager_secret.this["api"]': "adopted",
         'aws_secretsmanager_secret.this["newsapi"]': "adopted",
     }
     first, last = (event["counts"] for event in events(seen, "changed"))
-    assert (first["adopt"], first["replace"], first["destroy"]) == (4, 0, 0)
+    assert (first["adopt"], first["replace"], first["destroy"]) == (5, 0, 0)
     assert {count for kind, count in last.items() if kind != "no_op"} == {0}
 
 

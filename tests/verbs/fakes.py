@@ -1,44 +1,64 @@
-"""Hands for the verbs: classes with a script and a history, and the registry in memory."""
+"""Hands for the verbs: classes with a script and a history, and the registry and the bucket in memory."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
+import httpx
 
 from ferry import config as reading
 from ferry import tfplan
-from ferry.outside.builder.assemble import digest_of
+from ferry.errors import AwsError
+from ferry.lockfile import Lock
+from ferry.outside import builder as building
+from ferry.outside.aws.bucket import Held
+from ferry.outside.blobs import Store, digest_of
+from ferry.outside.builder.assemble import Image, layout
 from ferry.outside.canary import Verdict
+from ferry.outside.registry import Registry
+from ferry.outside.registry.ecr import Described
+from ferry.outside.registry.external import Externals
 from ferry.outside.terraform import words
 from ferry.report import Report
-from ferry.verbs.hands import Hands
-from tests.outside.registry.small_registry import SmallRegistry
+from ferry.verbs.build import Built, Workshop, build
+from ferry.verbs.hands import Depot, Hands, Target
+from ferry.verbs.publish import publish
+from ferry.verbs.shelf import Shelf
+from tests.outside.registry.small_registry import NAME, SmallRegistry, image_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
-    from ferry.config import Recipe
-    from ferry.outside.builder.assemble import Image
+    from ferry.model import Release
+    from ferry.outside.blobs import Blob
     from ferry.tfplan import Plan
+    from ferry.verbs.build import BuiltImage
+    from ferry.verbs.hands import Fetch
 
-CONFIG = reading.parse("""
-project = "small"
-region = "us-east-1"
-
+SLIM, ADAPTER = "python:3.13-slim", "public.test/adapter:1"
+APP = """
 [artifacts.app]
 kind = "image"
 repository = "{env}-app"
+cache = "{env}-app-cache"
 recipe = { base = "python:3.13-slim", lock = "app.lock", source = ["app"], command = ["python", "-m", "app"] }
-
+"""
+JOBS = """
 [artifacts.jobs]
 kind = "zip"
 package = "{env}/jobs.zip"
 lock = "jobs.lock"
 source = ["jobs"]
 handler = "jobs.handler"
-
+"""
+REST = """
 [infrastructure]
 root = "terraform"
 
@@ -48,10 +68,27 @@ deployer = "arn:aws:iam::111122223333:user/deployer"
 state = { bucket = "state", key = "a/terraform.tfstate" }
 variables = "preprod.tfvars"
 packages = "preprod-packages"
-""")
+"""
+
+
+def config_of(*artifacts: str) -> reading.Config:
+    return reading.parse("\n".join(('project = "small"', 'region = "us-east-1"', *artifacts, REST)))
+
+
+CONFIG = config_of(APP, JOBS)
 PREPROD = CONFIG.environment("preprod")
 COMMIT = "c" * 40
+PYTHON = "3.13.5"
 HEALTHY = Verdict(word="healthy", checks=())
+NEW_YEAR = 1_767_225_600.0
+"""2026-01-01 00:00:00 UTC."""
+FILES = {
+    "app.lock": "wheel==1",
+    "jobs.lock": "other==1",
+    "app/__init__.py": "NAME = 'app'",
+    "jobs/__init__.py": "",
+    "jobs/__main__.py": 'print(\'{"verdict": "healthy", "checks": []}\')',
+}
 
 
 def created(address: str, **after: Any) -> dict[str, Any]:
@@ -100,78 +137,173 @@ class FakeTerraform:
 
 @dataclass
 class FakeBuilder:
-    """Folders that lie there already, on a base or on none."""
+    """A repository in a folder. What is installed from a lock is one file, which holds the lock's text."""
 
     place: Path
-    on: Image | None = None
+    python: str = PYTHON
     history: list[str] = field(default_factory=list)
 
-    async def base(self, recipe: Recipe) -> Image | None:
-        self.history.append(f"base {recipe.base}")
-        return self.on
+    def __post_init__(self) -> None:
+        self.write(**FILES)
+
+    @property
+    def source(self) -> Path:
+        return self.place / "source"
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / name).write_text(text)
+
+    async def compiler(self) -> str:
+        return self.python
+
+    async def tree(self, paths: Sequence[str]) -> Path:
+        building.refuse_missing(self.source, paths)
+        return self.source
 
     async def dependencies(self, lock: str) -> Path:
-        return self._folder("dependencies", lock)
+        self.history.append(f"dependencies {lock}")
+        folder = self._folder()
+        shutil.copyfile(self.source / lock, folder / "installed.py")
+        return folder
 
     async def application(self, source: Sequence[str]) -> Path:
-        return self._folder("application", *source)
+        self.history.append(f"application {' '.join(source)}")
+        folder = self._folder()
+        building.copy_application(self.source, source, folder)
+        return folder
 
-    def _folder(self, name: str, *files: str) -> Path:
-        self.history.append(name)
-        (self.place / name).mkdir(parents=True, exist_ok=True)
-        for file in files:
-            (self.place / name / file).write_text(file)
-        return self.place / name
+    async def dockerfile(self, dockerfile: str, inputs: Sequence[str]) -> Path:
+        self.history.append(f"dockerfile {dockerfile} {' '.join(inputs)}")
+        tar = self._folder() / "image.tar"
+        layout(image_of(self._folder(), (self.source / dockerfile).read_bytes()), tar)
+        return tar
+
+    def _folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.place))
+
+
+class SmallExternals(Externals):
+    """All the registries of others are one, in memory, which may be down."""
+
+    def __init__(self, lock: Mapping[str, str] | None = None, *, down: bool = False) -> None:
+        self.hub = SmallRegistry()
+        self.down = down
+        super().__init__(lock or {}, pause=_at_once)
+
+    def hold(self, name: str, image: Image) -> None:
+        repository, _, tag = name.partition(":")
+        self.hub.hold_image(repository.removeprefix("public.test/"), image, tag)
+
+    def _dialled(self, host: str) -> Registry:
+        """The hub answers under its own name alone."""
+        transport = httpx.MockTransport(self.hub)
+        return Registry(host, url=f"https://{host if self.down else NAME}", transport=transport, pause=_at_once)
 
 
 @dataclass
-class FakePackages:
-    """Buckets in memory."""
+class FakeBucket:
+    """A bucket in memory. `history` has every call but `ensure`, which finds it there."""
 
-    buckets: set[str] = field(default_factory=set)
-    objects: dict[str, str] = field(default_factory=dict)
-    uploads: list[str] = field(default_factory=list)
+    name: str = "preprod-packages"
+    there: bool = True
+    objects: dict[str, bytes] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)
 
-    async def ensure(self, bucket: str) -> bool:
-        made = bucket not in self.buckets
-        self.buckets.add(bucket)
+    async def ensure(self) -> bool:
+        made, self.there = not self.there, True
         return made
 
-    async def holds(self, bucket: str, key: str, digest: str) -> bool:
-        return self.objects.get(f"{bucket}/{key}") == digest
+    async def find(self, key: str) -> Held | None:
+        self.history.append(f"find {key}")
+        await anyio.lowlevel.checkpoint()
+        data = self.objects.get(key)
+        return None if data is None else Held(digest_of(data), len(data))
 
-    async def put(self, bucket: str, key: str, data: bytes, digest: str) -> None:
-        assert digest_of(data) == digest
-        self.uploads.append(f"{bucket}/{key}")
-        self.objects[f"{bucket}/{key}"] = digest
+    async def present(self, keys: Collection[str]) -> frozenset[str]:
+        self.history.append(f"present {' '.join(sorted(keys))}")
+        return frozenset(keys) & self.objects.keys()
+
+    async def put(self, key: str, blob: Blob, kind: str) -> None:
+        assert kind == "application/zip"
+        self._write(f"put {key}")
+        assert blob.path
+        self.objects[key] = blob.path.read_bytes()
+        assert digest_of(self.objects[key]) == blob.digest
+
+    async def get(self, key: str, store: Store) -> Blob | None:
+        self.history.append(f"get {key}")
+        return store.keep(self.objects[key]) if key in self.objects else None
+
+    async def read(self, key: str) -> str | None:
+        self.history.append(f"read {key}")
+        data = self.objects.get(key)
+        return None if data is None else data.decode()
+
+    async def write(self, key: str, text: str, *, once: bool) -> bool:
+        self._write(f"write {key}")
+        if once and key in self.objects:
+            return False
+        self.objects[key] = text.encode()
+        return True
+
+    def _write(self, what: str) -> None:
+        self.history.append(what)
+        if not self.there:
+            raise AwsError("AWS refused a call: NoSuchBucket", where=what)
+
+    @property
+    def written(self) -> list[str]:
+        return [call for call in self.history if call.startswith(("put", "write"))]
 
 
 @dataclass
 class World:
     """What a verb works with, and where a test looks afterwards."""
 
-    stand_in: bool = True
-    repositories: set[str] = field(default_factory=set)
+    stand_in: bool = False
     exists: dict[str, str] = field(default_factory=dict)
     probed: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     verdict: Verdict = HEALTHY
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    url: str | None = "http://image.test"
+    tried: list[str] = field(default_factory=list)
+    fetches: bool = False
+    findings: Mapping[str, int] | None = None
+    described: list[str] = field(default_factory=list)
+    repositories: set[str] = field(default_factory=set)
     terraform: FakeTerraform = field(default_factory=FakeTerraform)
-    packages: FakePackages = field(default_factory=FakePackages)
+    bucket: FakeBucket = field(default_factory=FakeBucket)
     registry: SmallRegistry = field(default_factory=SmallRegistry)
-    report: Report = field(default_factory=Report)
+    now: float = NEW_YEAR
+    report: Report = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.report = Report(clock=lambda: self.now)
+
+    @property
+    def depot(self) -> Depot:
+        return Depot(
+            registry=self.registry.client(),
+            bucket=self.bucket,
+            ensure_repository=self.ensure,
+            described=self.describe,
+            stand_in=self.stand_in,
+        )
 
     @property
     def hands(self) -> Hands:
-        return Hands(
-            registry=self.registry.client(),
-            packages=self.packages,
-            ensure_repository=self.ensure,
-            terraform=self.terraform,
-            probe=self.probe,
-            ask=self.ask,
-            stand_in=self.stand_in,
-        )
+        return Hands(depot=self.depot, run=self.run, terraform=self.terraform, probe=self.probe, ask=self.ask)
+
+    def shelf(self, config: reading.Config = CONFIG) -> Shelf:
+        return Shelf(config, PREPROD, self.depot)
+
+    def target(self, config: reading.Config = CONFIG) -> Target:
+        return Target(config=config, environment=PREPROD, depot=self.depot, report=self.report)
+
+    async def publish(self, built: Built, config: reading.Config = CONFIG) -> None:
+        await publish(built, self.target(config), self.run)
 
     async def ask(self, function: str, expected: Mapping[str, str]) -> Verdict:
         self.asked.append((function, expected))
@@ -182,6 +314,25 @@ class World:
         self.repositories.add(name)
         return made
 
+    async def describe(self, repository: str, digest: str) -> Described | None:
+        self.described.append(f"{repository}@{digest}")
+        tags = self.tags(repository)
+        here = frozenset(tag for tag, held in tags.items() if held == digest and tag != digest)
+        return Described(digest, here, self.findings) if digest in tags else None
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """What each tag, and each digest, names in a repository."""
+        held = {name.partition(":"): data for name, (_, data) in self.registry.manifests.items()}
+        return {name[2]: digest_of(data) for name, data in held.items() if name[0] == repository}
+
+    @asynccontextmanager
+    async def run(self, built: BuiltImage, fetch: Fetch) -> AsyncIterator[str | None]:
+        self.tried.append(built.image.digest)
+        if self.fetches:
+            for blob in built.image.layers:
+                assert digest_of((await fetch(blob)).read_bytes()) == blob.digest
+        yield self.url
+
     async def probe(self, type: str, after: Mapping[str, Any]) -> str | None:
         self.probed.append((type, after))
         return self.exists.get(type)
@@ -189,3 +340,64 @@ class World:
     @property
     def said(self) -> str:
         return "\n".join(repr(event) for event in self.report.events)
+
+    @property
+    def requests(self) -> list[str]:
+        """Everything that the registry, the bucket and ECR were asked."""
+        return [*self.registry.asked, *self.bucket.history, *(f"describe {one}" for one in self.described)]
+
+    @property
+    def pushed(self) -> list[str]:
+        """What was written into the registry."""
+        return [call for call in self.registry.asked if call.startswith(("PUT", "POST", "PATCH"))]
+
+    def forget_requests(self) -> None:
+        for history in (self.registry.history, self.bucket.history, self.described, self.tried):
+            history.clear()
+
+
+class Machine:
+    """Where a release is built: a folder with the source, and what this machine has built before."""
+
+    def __init__(self, place: Path, externals: SmallExternals | None = None, *, python: str = PYTHON) -> None:
+        self.builder = FakeBuilder(place, python)
+        self.store = Store(place / "store")
+        self.externals = externals or with_base(place)
+        self.lock = Lock(python=PYTHON)
+
+    def workshop(self, shelf: Shelf | None = None) -> Workshop:
+        return Workshop(builder=self.builder, externals=self.externals, store=self.store, lock=self.lock, shelf=shelf)
+
+    async def build(
+        self,
+        world: World | None = None,
+        config: reading.Config = CONFIG,
+        *,
+        commit: str = COMMIT,
+        dirty: bool = False,
+    ) -> Built:
+        """Without a world nobody looks at what is published."""
+        report = world.report if world else Report()
+        workshop = self.workshop(world.shelf(config) if world else None)
+        return await build(config, workshop, report, commit=commit, dirty=dirty)
+
+    async def release(self, world: World, config: reading.Config = CONFIG, **what: Any) -> Release:
+        """Built, where it has to be, and published."""
+        built = await self.build(world, config, **what)
+        await world.publish(built, config)
+        return built.release
+
+
+def with_base(place: Path) -> SmallExternals:
+    """The registry that has the base image."""
+    externals = SmallExternals()
+    externals.hold(f"library/{SLIM}", base_image(place / "hub"))
+    return externals
+
+
+def base_image(place: Path, *layers: bytes) -> Image:
+    return image_of(place, *(layers or (b"a base layer", b"another")))
+
+
+async def _at_once(_: float) -> None:
+    """A pause for tests."""

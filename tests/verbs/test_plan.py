@@ -29,7 +29,7 @@ async def planned(world: World) -> Plan:
 
 
 async def test_terraform_gets_the_release_then_the_state_then_plans() -> None:
-    world = World(stand_in=False)
+    world = World()
     await planned(world)
     assert world.terraform.history == [f"write {words.INPUTS_FILE}", "init", "plan preprod.tfvars"]
     assert world.terraform.files[words.INPUTS_FILE] == {
@@ -42,7 +42,7 @@ async def test_terraform_gets_the_release_then_the_state_then_plans() -> None:
 
 
 async def test_only_a_stand_in_for_aws_gets_settings_of_its_own() -> None:
-    real, stand_in = World(stand_in=False), World(stand_in=True)
+    real, stand_in = World(), World(stand_in=True)
     await planned(real)
     await planned(stand_in)
     assert words.OVERRIDE_FILE not in real.terraform.files

@@ -30,6 +30,7 @@ from ferry.errors import (
     BoxError,
     BuildFailed,
     ConfigError,
+    CredentialsError,
     FerryError,
     InternalError,
     Interrupted,
@@ -192,6 +193,144 @@ def rehearse(
         sys.stdout.write(record.render(report.events))
 
 
+Source = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder that holds ferry.toml.")]
+Mirror = Annotated[
+    str, typer.Option(metavar="URL", help="A registry that holds the external images, where theirs cannot be reached.")
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Build without external images: for trying out, and never for an account.")
+]
+_BUILDS = (
+    AwsError, BuildFailed, ConfigError, CredentialsError, RecordError,
+    RegistryDenied, RegistryRefused, RegistryUnavailable, ToolError,
+)  # fmt: skip
+
+
+@app.command(cls=Command, epilog=_ends(*_BUILDS))
+def build(
+    context: typer.Context,
+    *,
+    environment: Annotated[
+        str, typer.Option("--env", metavar="NAME", help="Look first at what is published there. Needs AWS.")
+    ] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what changed since the last release, and build nothing.")
+    ] = False,
+    source: Source = Path(),
+    mirror: Mirror = "",
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Build every artifact, and print the release that they make.
+
+    The release is kept in FOLDER/.ferry/release.json.
+
+    With --json: the release. With --explain --json: {artifact: [what changed, …]}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host, model  # noqa: PLC0415
+    from ferry.verbs import explain as explaining  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, known = _site(source, environment, mirror, offline=offline)
+    with session.reporting() as report:
+        if explain:
+            changes = anyio.run(host.explain_changes, site, known, report)
+            session.answer(explaining.text(changes), **{name: list(said) for name, said in changes.items()})
+        else:
+            release = anyio.run(host.build_release, site, known, report)
+            sys.stdout.write(model.to_json(release) if json else f"{release.id}\n")
+
+
+@app.command(cls=Command, epilog=_ends(*_BUILDS, Blocked, BoxError, ProofFailed))
+def publish(
+    context: typer.Context,
+    *,
+    environment: Annotated[str, typer.Option("--env", metavar="NAME", help="The environment to publish to.")],
+    source: Source = Path(),
+    mirror: Mirror = "",
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Build what is not published yet, try it out, and put it where the environment's Lambda functions find it.
+
+    With --json: {"release": id, "images": {artifact: reference}, "packages": {artifact: {"key", "hash", "digest"}}}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, known = _site(source, environment, mirror, offline=offline)
+    with session.reporting() as report:
+        release, places = anyio.run(host.publish_release, site, known, report)
+    images, packages = dict(places.images), {name: dict(said) for name, said in places.packages.items()}
+    lines = [release.id, *images.values(), *(said["key"] for said in packages.values())]
+    session.answer("\n".join(lines), release=release.id, images=images, packages=packages)
+
+
+@app.command(cls=Command, epilog=_ends(BuildFailed, ConfigError, RegistryDenied, RegistryRefused, RegistryUnavailable))
+def lock(
+    context: typer.Context,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only see whether ferry.lock fits ferry.toml. Asks no registry.")
+    ] = False,
+    source: Source = Path(),
+    mirror: Mirror = "",
+    json: Json = False,
+) -> None:
+    """Pin the external images that ferry.toml names to what they are now, in ferry.lock.
+
+    With --json: {"python": version, "images": {name: digest}}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host, lockfile  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, _ = _site(source, "", mirror, offline=False)
+    if check:
+        pins = host.check_lock(site)
+        said = f"{lockfile.FILE} fits ferry.toml"
+    else:
+        with session.reporting() as report:
+            pins = anyio.run(host.write_lock, site, report)
+        said = f"{source / lockfile.FILE}"
+    session.answer(said, python=pins.python, images=dict(pins.images))
+
+
+@app.command(cls=Command, epilog=_ends(BuildFailed, ConfigError))
+def generate(
+    context: typer.Context,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where a file is not up to date.")] = False,
+    source: Source = Path(),
+    json: Json = False,
+) -> None:
+    """Write the files that follow from ferry.toml: a Dockerfile for each image that has a recipe.
+
+    With --json: {"files": [path, …]}.
+    """
+    from ferry import host  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, _ = _site(source, "", "", offline=False)
+    files = host.check_generated(site) if check else host.write_generated(site)
+    session.answer("\n".join(files) or "there is nothing to generate", files=files)
+
+
+def _site(source: Path, environment: str, mirror: str, *, offline: bool) -> tuple[Any, Any]:
+    from ferry import config as reading  # noqa: PLC0415
+    from ferry import host  # noqa: PLC0415
+
+    found = reading.load(source / "ferry.toml")
+    _keeping(source)
+    site = host.Site(config=found, source=source.absolute(), mirror=mirror, offline=offline)
+    return site, found.environment(environment) if environment else None
+
+
 @config.command(cls=Command, epilog=_ends(ConfigError))
 def check(context: typer.Context, file: File = Path("ferry.toml"), *, json: Json = False) -> None:
     """Read the configuration and list every mistake in it.
@@ -270,6 +409,13 @@ def box(
     anyio.run(boxes.stay, wish)
 
 
+def _keeping(source: Path) -> None:
+    """What Ferry keeps there is for this machine alone."""
+    with suppress(OSError):  # a folder that cannot be written is told of by those that need it
+        (source / ".ferry").mkdir(exist_ok=True)
+        (source / ".ferry/.gitignore").write_text("*\n")
+
+
 def _session(context: typer.Context, *, json: bool) -> Session:
     session: Session = context.obj
     session.json = json
@@ -280,9 +426,7 @@ def _written(page: Path, data: Path, *, title: str) -> Iterator[Reader]:
     """The readers that keep a run; on GitHub the job's summary is one of them."""
     from ferry.report import html, markdown, record  # noqa: PLC0415
 
-    with suppress(OSError):  # a folder that cannot be written is told of by the readers that need it
-        page.parent.mkdir(exist_ok=True)
-        (page.parent / ".gitignore").write_text("*\n")
+    _keeping(page.parent.parent)
     yield html.reader(page, title=title)
     yield record.reader(data)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -12,6 +12,8 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, dataclass_transform
 
@@ -20,28 +22,35 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, field, function, genera
 from dagger.mod._exceptions import FunctionError
 
 from ferry import config as reading
-from ferry import model, shape
+from ferry import lockfile, model, shape, wiring
 from ferry.errors import BuildFailed, CredentialsError, EngineFailed, FerryError, UsageError
-from ferry.outside.aws import Access, Credentials, probes
-from ferry.outside.aws.packages import S3Packages
+from ferry.outside.aws import Access, Credentials
+from ferry.outside.blobs import Blob, Store
 from ferry.outside.builder import assemble
 from ferry.outside.builder.dagger import DaggerBuilder, with_uv
-from ferry.outside.canary import function as deployed
 from ferry.outside.canary import program
-from ferry.outside.registry import ecr
+from ferry.outside.git import NO_COMMIT
+from ferry.outside.registry.external import Externals
 from ferry.outside.terraform import dagger as containers
 from ferry.outside.terraform.dagger import DaggerTerraform
 from ferry.report import Mask, Report, failure, html, terminal
 from ferry.report.events import Found
-from ferry.verbs.build import Built, build
+from ferry.verbs import explain as explaining
+from ferry.verbs import kept
+from ferry.verbs import lock as locking
+from ferry.verbs.build import Built, BuiltImage, Workshop, build
 from ferry.verbs.deploy import apply, deploy
-from ferry.verbs.hands import Hands
+from ferry.verbs.generate import generated
+from ferry.verbs.hands import Depot, Fetch, Hands, Target
+from ferry.verbs.lenders import lenders
 from ferry.verbs.plan import plan
-from ferry.verbs.prove import prove
+from ferry.verbs.prove import try_out
 from ferry.verbs.publish import publish, references
+from ferry.verbs.shelf import Shelf
 
 HOW = "cmd:aws configure export-credentials"
-NO_COMMIT = "0" * 40
+WORK = Path("work")
+"""This call's own folder, in the only one that the engine can read from."""
 OUTPUT_CHARACTERS = 4000
 """How much of a failed program's output an error repeats: its end, where the verdict is."""
 
@@ -176,21 +185,35 @@ class Ferry:
         return json.dumps(shape.plain(await self.settings()), indent=2)
 
     @verb(cache=SESSION)
-    async def build(self) -> "Release":
+    async def build(
+        self, env: Annotated[str, Doc("Look first at what is published to this environment: needs --aws.")] = ""
+    ) -> "Release":
         """Build every artifact: the same inputs give the same digests on every machine."""
         config = await self.settings()
-        mirror = await _address(self.image_mirror)
-        builder = DaggerBuilder(self.source, python=self.python_image, mirror=mirror)
-        commit, dirty = await self._commit()
-        built = await build(config, builder, _report(), commit=commit, dirty=dirty)
-        return Release(ferry=self, manifest=model.to_json(built.release), files=_files(built))
+        if not env:
+            return await self._built(config, None)
+        target = config.environment(env)
+        async with self.depot(target) as depot:
+            return await self._built(config, Shelf(config, target, depot))
+
+    @verb(cache=NEVER)
+    async def explain(
+        self, env: Annotated[str, Doc("The environment whose last release this source is compared with.")]
+    ) -> str:
+        """Say which inputs of which artifact changed since the last release that was published."""
+        config = await self.settings()
+        target = config.environment(env)
+        async with self.depot(target) as depot:
+            last = await explaining.published(Shelf(config, target, depot), target)
+        workshop = await self._workshop(Store(WORK / "store"), None)
+        return explaining.text(await explaining.explain(config, workshop, last, _report()))
 
     @verb(cache=NEVER)
     async def plan(self, env: Annotated[str, Doc("The environment of ferry.toml to plan for.")]) -> "Plan":
         """Plan a deployment: what exists already is adopted, guards look at what is left. Changes nothing."""
         config = await self.settings()
         target = config.environment(env)
-        release = await self.build()
+        release = await self.build(env)
         report = _report()
         async with self.hands(config, target) as (hands, terraform):
             await plan(target, references(config, target, release.content()), hands, report)
@@ -205,15 +228,10 @@ class Ferry:
 
     @verb(cache=NEVER)
     async def deploy(self, env: Annotated[str, Doc("The environment of ferry.toml to deploy to.")]) -> str:
-        """Build, try the images out, publish, plan, guard, and apply exactly that plan."""
+        """Build what is not published yet, try it out, publish, plan, guard, and apply exactly that plan."""
         config = await self.settings()
         target = config.environment(env)
-        release = await self.build()
-        built = await release.read()
-        for artifact in built.release.artifacts:
-            tried = artifact.kind is model.Kind.IMAGE and config.canary is not None
-            if tried and config.recipe(artifact.name).base not in artifact.stand_ins:
-                await release.prove(artifact.name)
+        built = await (await self.build(env)).read()
         async with self.hands(config, target) as (hands, _):
             await deploy(config, target, built, hands, _report())
         return f"{env} runs {built.release.id}"
@@ -256,6 +274,23 @@ class Ferry:
         """Write the JSON Schema of ferry.toml anew."""
         return self.source.with_new_file("docs/reference/ferry.schema.json", reading.schema_text()).changes(self.source)
 
+    @verb(cache=PURE, mark=generate)
+    async def dockerfiles(self) -> dagger.Changeset:
+        """Write the Dockerfile of each recipe anew."""
+        files = generated(await self.settings(), await self.lock_content())
+        changed = self.source
+        for name, text in files.items():
+            changed = changed.with_new_file(name, text)
+        return changed.changes(self.source)
+
+    @verb(cache=NEVER)
+    async def lock(self) -> dagger.Changeset:
+        """Pin the external images that ferry.toml names to what they are now, in ferry.lock."""
+        config = await self.settings()
+        externals = Externals({}, mirror=await _address(self.image_mirror))
+        made = await locking.lock(config, externals, _report(), earlier=await self.lock_content())
+        return self.source.with_new_file(lockfile.FILE, lockfile.render(made)).changes(self.source)
+
     async def _commit(self) -> tuple[str, bool]:
         """What is built, in git's words. Source without a history is work that nobody has committed."""
         if self.history is None:
@@ -283,6 +318,39 @@ class Ferry:
             raise UsageError("the source holds no ferry.toml", where="--source", why=str(error)) from None
         return reading.parse(text)
 
+    async def lock_content(self) -> lockfile.Lock:
+        if lockfile.FILE not in await self.source.entries():
+            return lockfile.Lock()
+        return lockfile.parse(await self.source.file(lockfile.FILE).contents())
+
+    async def externals(self) -> Externals:
+        return Externals((await self.lock_content()).images, mirror=await _address(self.image_mirror))
+
+    async def _workshop(self, store: Store, shelf: Shelf | None) -> Workshop:
+        lock = await self.lock_content()
+        pin = lock.images.get(self.python_image)
+        return Workshop(
+            builder=DaggerBuilder(self.source, python=f"{self.python_image}@{pin}" if pin else self.python_image),
+            externals=await self.externals(),
+            store=store,
+            lock=lock,
+            shelf=shelf,
+        )
+
+    async def _built(self, config: reading.Config, shelf: Shelf | None) -> "Release":
+        store, folder = Store(WORK / "store"), WORK / "release"
+        commit, dirty = await self._commit()
+        built = await build(config, await self._workshop(store, shelf), _report(), commit=commit, dirty=dirty)
+        kept.write(built, store, folder)
+        files = dag.current_module().workdir(str(folder))
+        return Release(ferry=self, manifest=model.to_json(built.release), files=files)
+
+    @asynccontextmanager
+    async def depot(self, target: model.Environment) -> AsyncIterator[Depot]:
+        access = await self._access(target)
+        async with wiring.depot(access, target, stand_in=self.aws_endpoint is not None) as depot:
+            yield depot
+
     @asynccontextmanager
     async def hands(
         self, config: reading.Config, target: model.Environment, workspace: dagger.Container | None = None
@@ -296,17 +364,8 @@ class Ferry:
             if self.aws_endpoint:
                 port = int(access.endpoint.rpartition(":")[2])
                 workspace = containers.reaching(workspace, self.aws_endpoint, port)
-        terraform = DaggerTerraform(workspace)
-        async with await ecr.open_registry(access, target.account) as registry:
-            hands = Hands(
-                registry=registry,
-                packages=S3Packages(access, target.account),
-                ensure_repository=functools.partial(ecr.ensure_repository, access),
-                terraform=terraform,
-                probe=functools.partial(probes.existing, access),
-                ask=functools.partial(deployed.judge, access),
-                stand_in=self.aws_endpoint is not None,
-            )
+        terraform, stand_in = DaggerTerraform(workspace), self.aws_endpoint is not None
+        async with wiring.hands(access, target, terraform=terraform, run=_run, stand_in=stand_in) as hands:
             yield hands, terraform
 
     async def _access(self, target: model.Environment) -> Access:
@@ -333,13 +392,20 @@ class Release:
     async def image(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> dagger.Container:
         """Give one image, as it is published, as a container to run, open or export."""
         self._artifact(name, model.Kind.IMAGE)
-        return dag.container().import_(self.files.file(_file(name, model.Kind.IMAGE)))
+        built = await self.read()
+        if name not in built.images:
+            raise _elsewhere(name)
+        async with lenders(built.images[name], None) as others:
+            return await _container(built.images[name], partial(others.path, store=Store(WORK / "store")))
 
     @verb(cache=PURE)
     async def package(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> dagger.File:
         """Give one zip, as it is published."""
-        self._artifact(name, model.Kind.ZIP)
-        return self.files.file(_file(name, model.Kind.ZIP))
+        artifact = self._artifact(name, model.Kind.ZIP)
+        file = artifact.digest.removeprefix("sha256:")
+        if file not in await self.files.entries():
+            raise _elsewhere(name)
+        return self.files.file(file).with_name(f"{name}.zip")
 
     @verb(cache=NEVER)
     async def prove(self, name: Annotated[str, Doc("The artifact's name in ferry.toml.")]) -> str:
@@ -347,36 +413,36 @@ class Release:
         config = await self.ferry.settings()
         if config.canary is None:
             raise UsageError("there is no canary", where="ferry.toml", next="write a [canary] table into it")
-        artifact, recipe = self._artifact(name, model.Kind.IMAGE), config.recipe(name)
-        if recipe.base in artifact.stand_ins:
+        self._artifact(name, model.Kind.IMAGE)
+        built = await self.read()
+        if name not in built.images or config.canary.artifact not in built.packages:
+            raise _elsewhere(name)
+        package, image = built.packages[config.canary.artifact].blob.path, built.images[name]
+        if package is None:
+            raise _elsewhere(name)
+        if not image.whole:
             raise BuildFailed(
                 "the image cannot run: something stands in for its base",
                 where=name,
-                why=f"{recipe.base} could not be reached when it was built",
+                why=f"{config.recipe(name).base} could not be reached when it was built",
                 next="build where it can be, or name a registry that has it with --image-mirror",
             )
-        image = await self.image(name)
-        # Equal services are one service: this one is this call's own.
-        service = image.with_env_variable("FERRY_CALL", uuid.uuid4().hex).with_exposed_port(recipe.port).as_service()
-        package = (await self.read()).packages[config.canary.artifact]
-        try:
-            with program.unpacked(package, config.canary.command) as canary:
-                judge = functools.partial(canary.judge, await _address(service))
-                await prove(judge, _report(), what=name)
-        finally:
-            await service.stop()
+        with program.unpacked(package, config.canary.command) as canary:
+            async with lenders(image, None) as others:
+                fetch = partial(others.path, store=Store(WORK / "store"))
+                await try_out(name, image, canary, run=_run, fetch=fetch, report=_report())
         return f"the canary finds {name} healthy"
 
     @verb(cache=NEVER)
     async def publish(
-        self, env: Annotated[str, Doc("The environment of ferry.toml whose registry it goes to.")]
+        self, env: Annotated[str, Doc("The environment of ferry.toml whose registry and bucket it goes to.")]
     ) -> list[str]:
-        """Push every image to the environment's registry, and answer the references by digest."""
+        """Try the images out, publish what is not there yet, and answer the images' references by digest."""
         config = await self.ferry.settings()
         target = config.environment(env)
         built = await self.read()
-        async with self.ferry.hands(config, target) as (hands, _):
-            await publish(config, target, built, hands, _report())
+        async with self.ferry.depot(target) as depot:
+            await publish(built, Target(config=config, environment=target, depot=depot, report=_report()), _run)
         return list(references(config, target, built.release).images.values())
 
     def _artifact(self, name: str, kind: model.Kind) -> model.Artifact:
@@ -388,17 +454,11 @@ class Release:
         return artifacts[name]
 
     async def read(self) -> Built:
-        """The artifacts themselves, as they are published."""
-        folder = Path(tempfile.mkdtemp(prefix="artifacts-"))
+        """What was built, as it is published."""
+        WORK.mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="release-", dir=WORK))
         await self.files.export(str(folder))
-        release = self.content()
-        kinds = {artifact.name: artifact.kind for artifact in release.artifacts}
-        data = {name: (folder / _file(name, kind)).read_bytes() for name, kind in kinds.items()}
-        return Built(
-            release=release,
-            images={name: assemble.read_layout(data[name]) for name in kinds if kinds[name] is model.Kind.IMAGE},
-            packages={name: data[name] for name in kinds if kinds[name] is model.Kind.ZIP},
-        )
+        return kept.read(folder, await self.ferry.externals())
 
     def content(self) -> model.Release:
         return model.from_json(model.Release, self.manifest)
@@ -446,15 +506,33 @@ async def _address(service: dagger.Service | None) -> str:
     return await service.endpoint(scheme="http")
 
 
-def _file(name: str, kind: model.Kind) -> str:
-    return f"{name}.{'tar' if kind is model.Kind.IMAGE else 'zip'}"
+def _elsewhere(name: str) -> UsageError:
+    return UsageError(
+        f"this build did not make {name}: it was found published",
+        where="build --env",
+        next="build without --env, which looks nowhere and makes everything",
+    )
 
 
-def _files(built: Built) -> dagger.Directory:
-    folder = Path("artifacts")
-    folder.mkdir(exist_ok=True)
-    for name, image in built.images.items():
-        (folder / _file(name, model.Kind.IMAGE)).write_bytes(assemble.layout(image))
-    for name, package in built.packages.items():
-        (folder / _file(name, model.Kind.ZIP)).write_bytes(package)
-    return dag.current_module().workdir(str(folder))
+async def _container(built: BuiltImage, fetch: Fetch) -> dagger.Container:
+    """The image in the engine, with every layer that it is made of."""
+    layers = tuple([Blob(blob.digest, blob.size, await fetch(blob)) for blob in built.image.layers])
+    WORK.mkdir(exist_ok=True)
+    target = WORK / f"{uuid.uuid4().hex}.tar"
+    assemble.layout(replace(built.image, layers=layers), target)
+    return dag.container().import_(dag.current_module().workdir_file(str(target)))
+
+
+@asynccontextmanager
+async def _run(built: BuiltImage, fetch: Fetch) -> AsyncIterator[str | None]:
+    """As a service of this call's own."""
+    if not built.whole:
+        yield None
+        return
+    # Equal services are one service, unless something in them differs.
+    container = (await _container(built, fetch)).with_env_variable("FERRY_CALL", uuid.uuid4().hex)
+    service = container.with_exposed_port(assemble.port(built.image)).as_service()
+    try:
+        yield await _address(service)
+    finally:
+        await service.stop()

@@ -1,4 +1,4 @@
-"""What every builder does with folders: copy the application, tidy the dependencies."""
+"""What every builder does with folders: copy the application, tidy the dependencies, and say what went wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ferry.errors import BuildFailed
-from ferry.outside.builder import copy_application, install, not_installed, tidy
+from ferry.outside.builder import copy_application, install, not_compiled, not_installed, refuse_missing, tidy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,8 @@ def test_each_folder_is_copied_under_its_own_name(tmp_path: Path) -> None:
 
 def test_what_is_no_part_of_an_application_stays_behind(tmp_path: Path) -> None:
     written(tmp_path, "app/main.py", "app/.env", "app/x.pyc", "app/__pycache__/a.pyc", "app/requirements.lock")
-    written(tmp_path, "app/.mypy_cache/x.json", "app/.git/config", "app/.venv/bin/python")
+    written(tmp_path, "app/.mypy_cache/x.json", "app/.git/config", "app/.venv/bin/python", "app/in/requirements.in")
+    written(tmp_path, "app/tests/__pycache__/x.py", "app/in/__pycache__/deep/y.pyc", "app/tests/test.pyc")
     copy_application(tmp_path, ["app"], tmp_path / "out")
     assert files(tmp_path / "out") == {"app/main.py"}
 
@@ -68,11 +69,13 @@ def test_a_folder_without_a_name_is_refused(tmp_path: Path) -> None:
     assert caught.value.why == "File exists"
 
 
-def test_what_says_when_and_where_it_was_installed_is_taken_out(tmp_path: Path) -> None:
+def test_what_says_when_where_and_by_whom_it_was_installed_is_taken_out(tmp_path: Path) -> None:
     written(tmp_path, "bin/uvicorn", ".lock", "a/__init__.py", "a/__pycache__/__init__.pyc", "a-1.dist-info/METADATA")
-    written(tmp_path, "a-1.dist-info/RECORD", "a/bin/kept.py", "a/b/__pycache__/x.pyc")
+    written(tmp_path, *(f"a-1.dist-info/{it}" for it in ("RECORD", "INSTALLER", "REQUESTED", "uv_cache.json")))
+    written(tmp_path, "a/bin/kept.py", "a/b/__pycache__/__pycache__/x.pyc", "a/c/__pycache__")
     tidy(tmp_path)
     assert files(tmp_path) == {"a/__init__.py", "a/bin/kept.py", "a-1.dist-info/METADATA"}
+    assert not [*tmp_path.rglob("__pycache__")]
 
 
 def test_exactly_the_lock_is_installed_as_wheels_for_lambdas_platform() -> None:
@@ -80,6 +83,42 @@ def test_exactly_the_lock_is_installed_as_wheels_for_lambdas_platform() -> None:
     assert {"--require-hashes", "--no-deps", "--only-binary", "--python-platform"} <= set(said)
 
 
-def test_what_the_installer_said_is_in_the_error() -> None:
-    error = not_installed("app.lock", "\n  error: hash mismatch\n")
-    assert (error.where, error.why) == ("app.lock", "error: hash mismatch")
+@pytest.mark.req("B-11")
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("cause: failed to copy file from a to b: No space left on device (os error 28)", "there is no room"),
+        ("error: Failed to download `idna`\n  cause: Hash mismatch for `idna==3.10`", "not the one that was locked"),
+        ("error: Request failed\n  cause: HTTP status client error (407 Proxy Auth", "does not let us in"),
+        ("error: Request failed\n  cause: dns error\n  cause: Name or service not known", "cannot be reached"),
+        ("error: Failed to fetch: http://i/\n  cause: operation timed out", "cannot be reached"),
+        ("error: something uv never said before", "uv refused"),
+    ],
+)
+def test_what_the_installer_said_becomes_a_reason(said: str, what: str) -> None:
+    """Those that cannot be provoked without a machine of one's own; see test_host for the others."""
+    error = not_installed("app.lock", said)
+    assert error.what.startswith("the dependencies could not be installed: ")
+    assert what in error.what
+    assert (error.where, error.why, bool(error.next)) == ("app.lock", said, True)
+
+
+def test_an_error_has_the_last_lines_of_what_was_said() -> None:
+    said = "\n".join(f"line {number}" for number in range(100)) + "\n\n"
+    for error in (not_installed("app.lock", said), not_compiled("app", said)):
+        assert error.why.splitlines() == [f"line {number}" for number in range(88, 100)]
+
+
+@pytest.mark.parametrize("path", ["app", "app/main.py", "app/*.py", "**/*.py", "ap[p]", "./app", "app/"])
+def test_what_an_artifact_is_made_from_may_be_a_file_a_folder_or_a_glob(tmp_path: Path, path: str) -> None:
+    written(tmp_path, "app/main.py")
+    refuse_missing(tmp_path, [path])
+
+
+@pytest.mark.req("B-11")
+@pytest.mark.parametrize("path", ["gone", "app/*.txt", "", ".", "/", "/etc", "..", "../*", "app/../app", "a\x00b"])
+def test_what_is_not_in_the_repository_is_named(tmp_path: Path, path: str) -> None:
+    written(tmp_path, "app/main.py")
+    with pytest.raises(BuildFailed, match="not in the repository") as caught:
+        refuse_missing(tmp_path, ["app", path, "another"])
+    assert caught.value.where == f"{path}, another"

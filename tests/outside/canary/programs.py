@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMAND = ("python", "-m", "probe")
 
@@ -34,3 +41,11 @@ def zipped(program: str) -> bytes:
 
 def saying(verdict: object, code: int) -> bytes:
     return zipped(f"print({json.dumps(verdict)!r}); raise SystemExit({code})")
+
+
+@contextmanager
+def file_of(package: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "canary.zip"
+        file.write_bytes(package)
+        yield file

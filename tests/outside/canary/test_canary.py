@@ -11,7 +11,7 @@ import pytest
 from ferry.errors import AwsError, ProofFailed, ToolError
 from ferry.outside.canary import Check, Verdict, function, program
 from tests.outside.aws.small_aws import as_root
-from tests.outside.canary.programs import BAD, COMMAND, GOOD, UNSURE, saying, zipped
+from tests.outside.canary.programs import BAD, COMMAND, GOOD, UNSURE, file_of, saying, zipped
 
 if TYPE_CHECKING:
     from tests.awsbox.people import Account
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.req("R-07")]
 
 
 async def judged(package: bytes, command: tuple[str, ...] = COMMAND) -> Verdict:
-    with program.unpacked(package, command) as canary:
+    with file_of(package) as file, program.unpacked(file, command) as canary:
         return await canary.judge("http://x")
 
 
@@ -86,7 +86,7 @@ async def test_a_command_that_is_not_there_is_named() -> None:
 
 
 async def test_nothing_is_left_of_it() -> None:
-    with program.unpacked(saying(GOOD, 0), COMMAND) as canary:
+    with file_of(saying(GOOD, 0)) as file, program.unpacked(file, COMMAND) as canary:
         folder = canary.folder
         assert [path.name for path in folder.iterdir()] == ["probe.py"]
     assert not folder.exists()

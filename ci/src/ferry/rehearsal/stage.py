@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 import awsbox
 from awsbox.users import NoUser
+from ferry import wiring
 from ferry.errors import BoxError
 from ferry.model import Finding, Severity
-from ferry.outside.aws import Access, Credentials, failures, probes
-from ferry.outside.aws.packages import S3Packages
-from ferry.outside.canary import function
-from ferry.outside.registry import ecr
+from ferry.outside.aws import Access, Credentials, failures
 from ferry.outside.terraform import words
 from ferry.outside.terraform.host import HostTerraform
-from ferry.verbs.hands import Hands
+from ferry.rehearsal import trial
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from ferry.config import Config
     from ferry.model import Environment
     from ferry.report import Report
+    from ferry.verbs.hands import Hands
 
 STAND_INS = {
     "AWS": "a box on this machine, which enforces IAM",
@@ -64,20 +62,11 @@ class Stage:
 async def opened(play: Play) -> AsyncIterator[Stage]:
     async with _box(play) as box:
         access = await set_up(play, box)
-        async with await ecr.open_registry(access, play.environment.account) as registry:
-            terraform = HostTerraform(play.source / play.config.infrastructure.root, play.work / "terraform", access)
-            told = play.config.rehearsal.variables
-            variables = {name: said.replace("{news}", box.news_url) for name, said in told.items()}
-            await terraform.write(VARIABLES_FILE, json.dumps(variables))
-            hands = Hands(
-                registry=registry,
-                packages=S3Packages(access, play.environment.account),
-                ensure_repository=partial(ecr.ensure_repository, access),
-                terraform=terraform,
-                probe=partial(probes.existing, access),
-                ask=partial(function.judge, access),
-                stand_in=True,
-            )
+        terraform = HostTerraform(play.source / play.config.infrastructure.root, play.work / "terraform", access)
+        told = play.config.rehearsal.variables
+        variables = {name: said.replace("{news}", box.news_url) for name, said in told.items()}
+        await terraform.write(VARIABLES_FILE, json.dumps(variables))
+        async with wiring.hands(access, play.environment, terraform=terraform, run=trial.run, stand_in=True) as hands:
             yield Stage(play=play, hands=hands, box=box)
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import awsbox
+from ferry import lockfile
 from ferry.errors import ProofFailed
+from ferry.outside.blobs import Store
 from ferry.outside.builder.assemble import Image, assemble
 from ferry.outside.builder.host import HostBuilder
-from ferry.outside.canary import program
+from ferry.outside.registry.external import Externals
 from ferry.rehearsal import stage as stages
 from ferry.rehearsal.stage import Play
-from ferry.verbs.build import build
+from ferry.verbs import places
+from ferry.verbs.build import Workshop, build
 from ferry.verbs.deploy import deploy
 from ferry.verbs.plan import plan
-from ferry.verbs.prove import prove
-from ferry.verbs.publish import references, repository
+from ferry.verbs.publish import references
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,8 +48,7 @@ async def rehearse(
     with tempfile.TemporaryDirectory(prefix="ferry-") as work:
         play = Play(config=config, environment=target, source=source, work=Path(work), report=report)
         async with stages.opened(play) as stage:
-            built = await build(config, HostBuilder(source, play.work / "build"), report, commit=NO_COMMIT, dirty=True)
-            await _try_out(play, built)
+            built = await build(config, _workshop(play), report, commit=NO_COMMIT, dirty=True)
             leftovers = [await _leave_an_orphan(stage, name) for name in built.images]
             await deploy(config, target, built, stage.hands, report)
             await _check_orphans(stage, leftovers)
@@ -58,13 +57,24 @@ async def rehearse(
                 await then(stage)
 
 
+def _workshop(play: Play) -> Workshop:
+    """Images of others are left out, so that a rehearsal needs no registry but the box's."""
+    lock = lockfile.load(play.source)
+    return Workshop(
+        builder=HostBuilder(play.source, play.work / "build", lock.python),
+        externals=Externals(lock.images, offline=True),
+        store=Store(play.work / "store"),
+        lock=lock,
+    )
+
+
 async def _leave_an_orphan(stage: Stage, name: str) -> tuple[str, Image]:
     """What a run leaves that is killed in its apply: a repository that no state knows, with an image in it."""
-    target = repository(stage.play.config, stage.play.environment, name)
+    target = places.repository(stage.play.config, stage.play.environment, name)
     with stage.play.report.step("orphan", f"Leave {target} behind, as a killed run does") as step:
-        await stage.hands.ensure_repository(target)
+        await stage.hands.depot.ensure_repository(target)
         leftover = assemble((), base=None, command=("true",), environment={}, workdir="/", port=8080)
-        await stage.hands.registry.push(target, leftover, (LEFTOVER_TAG,))
+        await stage.hands.depot.registry.push(target, leftover, (LEFTOVER_TAG,))
         step.done("it is in AWS, holds an image, and is not in Terraform's state")
     return target, leftover
 
@@ -73,22 +83,10 @@ async def _check_orphans(stage: Stage, leftovers: list[tuple[str, Image]]) -> No
     """Adopted means kept: what lay in the repository is still there."""
     with stage.play.report.step("kept", "Look for what the orphan held") as step:
         for target, leftover in leftovers:
-            found = await stage.hands.registry.digest(target, LEFTOVER_TAG)
+            found = await stage.hands.depot.registry.digest(target, LEFTOVER_TAG)
             if found != leftover.digest:
                 raise ProofFailed("adoption lost an image", where=target, why=f"{LEFTOVER_TAG} is now {found}")
         step.done("its image is still there")
-
-
-async def _try_out(play: Play, built: Built) -> None:
-    """Each image runs here, before anyone publishes it."""
-    known = play.config.canary
-    if known is None:
-        return
-    with program.unpacked(built.packages[known.artifact], known.command) as canary:
-        for name, image in built.images.items():
-            layers = [layer.data for layer in image.layers]
-            async with awsbox.running(image.config.data, layers, {}) as url:
-                await prove(partial(canary.judge, url), play.report, what=name)
 
 
 async def _nothing_left(stage: Stage, built: Built) -> None:

@@ -3,29 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ferry.outside.aws.packages import Packages
+    from pathlib import Path
+
+    from ferry.config import Config
+    from ferry.model import Environment
+    from ferry.outside.aws.bucket import Bucket
+    from ferry.outside.blobs import Blob
     from ferry.outside.canary import Verdict
     from ferry.outside.registry import Registry
+    from ferry.outside.registry.ecr import Described
     from ferry.outside.terraform import Terraform
+    from ferry.report import Report
+    from ferry.verbs.build import BuiltImage
 
 type EnsureRepository = Callable[[str], Awaitable[bool]]
+type Describe = Callable[[str, str], Awaitable[Described | None]]
+"""What ECR says of an image beside the registry protocol: repository, digest."""
+type Fetch = Callable[[Blob], Awaitable[Path]]
+"""Where a layer is on this machine, brought here if it was not."""
+type Run = Callable[[BuiltImage, Fetch], AbstractAsyncContextManager[str | None]]
+"""An image that runs for as long as the block lasts, and its address; None where it cannot run here."""
 type Ask = Callable[[str, Mapping[str, str]], Awaitable[Verdict]]
 """A deployed canary, by its function's name, whether it finds what it is told to expect."""
 type Probe = Callable[[str, Mapping[str, Any]], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
-    """`stand_in`: AWS is a stand-in for itself, and terraform has to be told so."""
+class Depot:
+    """Where an environment's artifacts are. `stand_in`: the AWS behind it stands in for the real one."""
 
     registry: Registry
-    packages: Packages
+    bucket: Bucket
     ensure_repository: EnsureRepository
+    described: Describe
+    stand_in: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a release is published to, and who is told."""
+
+    config: Config
+    environment: Environment
+    depot: Depot
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    depot: Depot
+    run: Run
     terraform: Terraform
     probe: Probe
     ask: Ask
-    stand_in: bool

@@ -37,11 +37,11 @@ async def plan(
         step.say("terraform init")
         told = words.inputs(environment.name, environment.deployer, references.images, references.packages)
         await terraform.write(words.INPUTS_FILE, told)
-        if hands.stand_in:
+        if hands.depot.stand_in:
             await terraform.write(words.OVERRIDE_FILE, words.override())
         state = environment.state
         await terraform.init(
-            words.backend(bucket=state.bucket, key=state.key, region=state.region, stand_in=hands.stand_in)
+            words.backend(bucket=state.bucket, key=state.key, region=state.region, stand_in=hands.depot.stand_in)
         )
         step.say("terraform plan")
         planned = await terraform.plan(environment.variables)

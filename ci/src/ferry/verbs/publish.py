@@ -1,29 +1,35 @@
-"""publish: images go to the environment's registry, zips to its bucket.
+"""publish: images go to the environment's registry, zips to its bucket, and then the release is written down.
 
-They are asked for again before anyone relies on them.
+What is there already stays as it is. What was sent is asked for again before anyone relies on it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ferry.config import ImageArtifact, ZipArtifact, fill
-from ferry.errors import AwsError, BuildFailed, RegistryRefused
-from ferry.model import Kind
-from ferry.outside.aws.packages import checksum
+from ferry.errors import AwsError, Blocked, BuildFailed, RegistryRefused
+from ferry.guards import image as guard
+from ferry.model import Kind, Severity
+from ferry.outside.aws.bucket import checksum
+from ferry.outside.blobs import digest_of
+from ferry.outside.builder.assemble import Layer, assemble
+from ferry.verbs import places
+from ferry.verbs.lenders import lenders
+from ferry.verbs.prove import prove_images
+from ferry.verbs.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ferry.config import Config
     from ferry.model import Artifact, Environment, Release
-    from ferry.outside.builder.assemble import Image
     from ferry.outside.registry import Registry
-    from ferry.report import Report, Step
-    from ferry.verbs.build import Built
-    from ferry.verbs.hands import Hands
+    from ferry.outside.registry.ecr import Described
+    from ferry.report import Step
+    from ferry.verbs.build import Built, BuiltImage, Part
+    from ferry.verbs.hands import Depot, Run, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,130 +41,223 @@ class References:
 
 
 def references(config: Config, environment: Environment, release: Release) -> References:
-    registry = f"{environment.account}.dkr.ecr.{environment.region}.amazonaws.com"
+    registry = places.registry(environment)
     return References(
         images={
-            artifact.name: f"{registry}/{repository(config, environment, artifact.name)}@{artifact.digest}"
-            for artifact in release.artifacts
-            if artifact.kind is Kind.IMAGE
+            it.name: f"{registry}/{places.repository(config, environment, it.name)}@{it.digest}"
+            for it in release.artifacts
+            if it.kind is Kind.IMAGE
         },
         packages={
-            artifact.name: {
-                "key": key(config, environment, artifact),
-                "hash": checksum(artifact.digest),
-                "digest": artifact.digest,
+            it.name: {
+                "key": places.package(config, environment, it.name, it.key),
+                "hash": checksum(it.digest),
+                "digest": it.digest,
             }
-            for artifact in release.artifacts
-            if artifact.kind is Kind.ZIP
+            for it in release.artifacts
+            if it.kind is Kind.ZIP
         },
     )
 
 
-def repository(config: Config, environment: Environment, name: str) -> str:
-    artifact = config.artifacts[name]
-    if not isinstance(artifact, ImageArtifact):
-        raise TypeError(f"{name} is not an image")
-    return fill(artifact.repository, env=environment.name, project=config.project, name=name)
-
-
-def key(config: Config, environment: Environment, built: Artifact) -> str:
-    """The zip's key in the bucket, its digest before the ending: another content is another object."""
-    artifact = config.artifacts[built.name]
-    if not isinstance(artifact, ZipArtifact):
-        raise TypeError(f"{built.name} is not a zip")
-    named = PurePosixPath(fill(artifact.package, env=environment.name, project=config.project, name=built.name))
-    return str(named.with_name(f"{named.stem}-{built.digest.removeprefix('sha256:')}{named.suffix}"))
-
-
-def refuse_stand_ins(release: Release, hands: Hands) -> None:
+def refuse_stand_ins(release: Release, depot: Depot) -> None:
     """What was made for trying out stays where AWS is a stand-in too."""
     missing = sorted({stand_in for artifact in release.artifacts for stand_in in artifact.stand_ins})
-    if missing and not hands.stand_in:
+    if missing and not depot.stand_in:
         raise BuildFailed(
             "this release is for trying out, not for an AWS account",
             where=release.id,
             why=f"something stands in for: {', '.join(missing)}",
-            next="build where these images can be fetched, with a Ferry that assembles them",
+            next="build where these can be had; `ferry lock` pins the ones that are to be used",
         )
 
 
-async def publish(
-    config: Config,
-    environment: Environment,
-    built: Built,
-    hands: Hands,
-    report: Report,
-) -> None:
+async def publish(built: Built, target: Target, run: Run) -> None:
     """A repository or bucket that has to be made first is adopted by the next plan."""
-    refuse_stand_ins(built.release, hands)
-    for name, image in built.images.items():
-        target = repository(config, environment, name)
-        with report.step(f"publish {name}", f"Publish {name} to {target}") as step:
-            await _publish_image(image, target, ("latest", environment.name), hands, step)
+    refuse_stand_ins(built.release, target.depot)
+    await prove_images(built, target, run)
+    deployment = _deployment(built.release, target)
+    for artifact in built.release.artifacts:
+        if artifact.kind is Kind.IMAGE:
+            await _publish_image(artifact, built, target, deployment)
     if built.packages:
-        await _publish_packages(config, environment, built, hands, report)
+        await _publish_packages(built, target)
+    if not built.recorded:
+        await Shelf(target.config, target.environment, target.depot).keep(built.release)
 
 
-async def _publish_image(image: Image, target: str, tags: tuple[str, ...], hands: Hands, step: Step) -> None:
-    if await hands.ensure_repository(target):
+def _deployment(release: Release, target: Target) -> str:
+    now = datetime.fromtimestamp(target.report.clock(), UTC)
+    named = f"{target.environment.name}-{now:%Y%m%dT%H%M%SZ}-{release.commit[:7]}"
+    return named + ("-dirty" if release.dirty else "")
+
+
+async def _publish_image(artifact: Artifact, built: Built, target: Target, deployment: str) -> None:
+    """It is pushed by its digest. The tags come when it was looked at: who finds it by one may rely on it."""
+    repository = places.repository(target.config, target.environment, artifact.name)
+    with target.report.step(f"publish {artifact.name}", f"Publish {artifact.name} to {repository}") as step:
+        image = built.images.get(artifact.name)
+        how = await _push(artifact, image, target, step) if image else "was there"
+        known = built.described.get(artifact.name) or await target.depot.described(repository, artifact.digest)
+        _judge(known, artifact, target)
+        key = places.tag(artifact.key)
+        missing = _missing(known, (key, *_moving(built.release)))
+        if missing:
+            missing = (*missing, deployment)
+            await _tag(artifact, repository, missing, target.depot.registry)
+        told = ", ".join(tag for tag in missing if tag != key)
+        step.done(f"{how}; tags {told}" if missing else f"{how}, with its tags")
+
+
+def _moving(release: Release) -> tuple[str, ...]:
+    """A commit's tag says that this commit makes this image: of work that nobody has committed it would not be true."""
+    return ("latest",) if release.dirty else (release.commit, "latest")
+
+
+def _missing(known: Described | None, tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(tag for tag in tags if known is None or tag not in known.tags)
+
+
+async def _tag(artifact: Artifact, repository: str, tags: tuple[str, ...], registry: Registry) -> None:
+    manifest = await registry.manifest(repository, artifact.digest)
+    if manifest is None:
+        raise RegistryRefused(
+            "an image has gone from the registry since it was found there",
+            where=f"{registry.name}/{repository}",
+            why=f"the registry has no image {artifact.digest}",
+            next="run the same command again: what is gone is built again",
+        )
+    for tag in tags:
+        await registry.put_manifest(repository, tag, manifest.data, manifest.media_type)
+        found = await registry.digest(repository, tag)
+        if found != artifact.digest:
+            raise _unlike(registry, f"{repository}:{tag}", artifact.digest, found)
+
+
+async def _push(artifact: Artifact, built: BuiltImage, target: Target, step: Step) -> str:
+    depot, repository = target.depot, places.repository(target.config, target.environment, artifact.name)
+    if await depot.ensure_repository(repository):
         step.say("made the repository; Terraform adopts it")
-    step.say(f"pushing {image.size / 1e6:.1f} MB")
-    sent = await hands.registry.push(target, image, tags)
-    await _verify_tags(image, hands.registry, target, tags)
-    step.done(f"{sent} blobs pushed, {len(image.layers) + 1 - sent} were there; tags {', '.join(tags)}")
+    mounts: tuple[str, ...] = ()
+    cache = places.cache(target.config, target.environment, artifact.name)
+    if cache and built.dependencies:
+        mounts = (cache,)
+        await _keep_dependencies(built.dependencies, cache, depot, step)
+    step.say(f"pushing {artifact.size / 1e6:.1f} MB")
+    async with lenders(built, (depot.registry, cache) if cache else None) as others:
+        sent = await depot.registry.push(
+            repository, built.image, (artifact.digest,), mounts=mounts, others=others.shops
+        )
+    await _verify(built, repository, depot.registry)
+    there = len(built.image.layers) + 1 - sent.blobs
+    return f"{sent.blobs} blobs, {sent.bytes / 1e6:.2f} MB pushed, {there} were there"
 
 
-async def _publish_packages(
-    config: Config, environment: Environment, built: Built, hands: Hands, report: Report
-) -> None:
-    bucket = environment.packages
-    with report.step("publish packages", f"Publish {len(built.packages)} packages to {bucket}") as step:
-        if await hands.packages.ensure(bucket):
+async def _keep_dependencies(part: Part, cache: str, depot: Depot, step: Step) -> None:
+    """As an image of one layer, so that a machine that never saw this lock has its dependencies at once."""
+    if part.blob.path is None:
+        return  # it came from there
+    if await depot.ensure_repository(cache):
+        step.say(f"made {cache}; Terraform adopts it")
+    kept = assemble(
+        (Layer(part.blob, part.diff_id),), base=None, command=("true",), environment={}, workdir="/", port=8080
+    )
+    if await depot.registry.digest(cache, places.tag(part.key)) == kept.digest:
+        return
+    step.say("keeping the dependencies for the next build")
+    await depot.registry.push(cache, kept, (places.tag(part.key),))
+
+
+async def _verify(built: BuiltImage, repository: str, registry: Registry) -> None:
+    """Read back what Lambda will read: one manifest that it takes, its config, and every layer."""
+    image = built.image
+    manifest = await registry.manifest(repository, image.digest)
+    if manifest is None:
+        raise _unlike(registry, repository, image.digest, None)
+    config = await registry.document(repository, digest_of(image.config))
+    refusals = guard.refusals(manifest.data, manifest.media_type, config)
+    missing = [blob.digest for blob in image.layers if not await registry.has(repository, blob.digest)]
+    if refusals or missing:
+        raise RegistryRefused(
+            "Lambda would not take this image",
+            where=f"{registry.name}/{repository}@{image.digest}",
+            why="\n".join((*refusals, *(f"the layer {digest} is not in the registry" for digest in missing))),
+            next="run the same command again; if it stays so, look at what pushes there beside Ferry",
+        )
+
+
+def _unlike(registry: Registry, where: str, pushed: str, found: str | None) -> RegistryRefused:
+    return RegistryRefused(
+        "the registry does not hold what was pushed",
+        where=f"{registry.name}/{where}",
+        why=f"pushed {pushed}, found {found or 'nothing'}",
+        next="run the same command again; if it stays so, someone else pushes to this tag",
+    )
+
+
+def _judge(known: Described | None, artifact: Artifact, target: Target) -> None:
+    """What the registry's scan found in it, where it has looked."""
+    threshold = target.environment.scan_stops_at
+    finding = guard.scanned(known.findings if known else None, threshold, address=artifact.name)
+    target.report.found(finding)
+    if finding.severity is Severity.BLOCK:
+        raise Blocked(finding.what, where=artifact.name, why=finding.why, next=finding.next)
+
+
+async def _publish_packages(built: Built, target: Target) -> None:
+    bucket, environment = target.depot.bucket, target.environment
+    with target.report.step("publish packages", f"Publish {len(built.packages)} packages to {bucket.name}") as step:
+        if await bucket.ensure():
             step.say("made the bucket; Terraform adopts it")
         sent = 0
         for artifact in built.release.artifacts:
-            if artifact.kind is not Kind.ZIP:
+            package = built.packages.get(artifact.name)
+            if package is None:
                 continue
-            place = key(config, environment, artifact)
-            if await hands.packages.holds(bucket, place, artifact.digest):
-                continue
-            step.say(f"uploading {place}, {artifact.size / 1e6:.1f} MB")
-            await hands.packages.put(bucket, place, built.packages[artifact.name], artifact.digest)
-            sent += 1
-        step.done(f"{sent} uploaded, {len(built.packages) - sent} were there")
+            kept = places.dependencies(environment, package.dependencies.key)
+            place = places.package(target.config, environment, artifact.name, artifact.key)
+            for key, blob in ((kept, package.dependencies.blob), (place, package.blob)):
+                held = await bucket.find(key)
+                if held and held.digest != blob.digest:
+                    raise _other_bytes(f"s3://{bucket.name}/{key}", held.digest, blob.digest)
+                if held:
+                    continue
+                step.say(f"uploading {key}, {blob.size / 1e6:.1f} MB")
+                await bucket.put(key, blob, "application/zip")
+                sent += 1
+        step.done(f"{sent} objects uploaded")
 
 
-async def verify(config: Config, environment: Environment, release: Release, hands: Hands) -> None:
+def _other_bytes(where: str, there: str, here: str) -> AwsError:
+    return AwsError(
+        "the same inputs made other bytes",
+        where=where,
+        why=f"{there} is published under this key, and this machine made {here}",
+        next="nothing was overwritten: build again on a machine that has not built this yet, which takes what is "
+        "published; a build that is not reproducible is a mistake in Ferry or in a dependency",
+    )
+
+
+async def verify(config: Config, environment: Environment, release: Release, depot: Depot) -> None:
     """Ask for every artifact of the release where Lambda will: nothing is applied that it could not find."""
     again = f"publish to {environment.name} first, and plan again; `deploy` does all of it"
     for artifact in release.artifacts:
         if artifact.kind is Kind.IMAGE:
-            target = repository(config, environment, artifact.name)
-            if await hands.registry.digest(target, artifact.digest) != artifact.digest:
+            repository = places.repository(config, environment, artifact.name)
+            if await depot.registry.digest(repository, artifact.digest) != artifact.digest:
                 raise RegistryRefused(
                     "the release is not published",
-                    where=f"{hands.registry.name}/{target}",
+                    where=f"{depot.registry.name}/{repository}",
                     why=f"the registry has no image {artifact.digest}",
                     next=again,
                 )
         else:
-            place = key(config, environment, artifact)
-            if not await hands.packages.holds(environment.packages, place, artifact.digest):
+            place = places.package(config, environment, artifact.name, artifact.key)
+            held = await depot.bucket.find(place)
+            if held is None or held.digest != artifact.digest:
                 raise AwsError(
                     "the release is not published",
                     where=f"s3://{environment.packages}/{place}",
                     why=f"the bucket has no package {artifact.digest} there",
                     next=again,
                 )
-
-
-async def _verify_tags(image: Image, registry: Registry, target: str, tags: tuple[str, ...]) -> None:
-    for tag in tags:
-        found = await registry.digest(target, tag)
-        if found != image.digest:
-            raise RegistryRefused(
-                "the registry does not hold what was pushed",
-                where=f"{registry.name}/{target}:{tag}",
-                why=f"pushed {image.digest}, found {found}",
-                next="run the same command again; if it stays so, someone else pushes to this tag",
-            )

@@ -55,6 +55,29 @@ class Access:
     credentials: Credentials
     endpoint: str = ""
 
+    @classmethod
+    def of_caller(cls, region: str) -> Access:
+        """As the AWS tools on this machine would: a profile, variables, SSO, a role; AWS_ENDPOINT_URL stands in."""
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - slow, and most calls need none
+        from botocore.session import Session  # noqa: PLC0415
+
+        try:
+            found = Session().get_credentials()
+            known = found.get_frozen_credentials() if found else None
+        except BotoCoreError as error:
+            raise CredentialsError(
+                "the AWS credentials of this machine cannot be used", where="AWS", why=str(error), next="aws sso login"
+            ) from error
+        if known is None or not known.access_key or not known.secret_key:
+            raise CredentialsError(
+                "there are no AWS credentials",
+                where="AWS",
+                why="neither the environment nor a profile has any",
+                next="aws configure sso, or try it out without an account: ferry box",
+            )
+        credentials = Credentials(key=known.access_key, secret=known.secret_key, token=known.token or "")
+        return cls(region=region, credentials=credentials, endpoint=os.environ.get("AWS_ENDPOINT_URL", ""))
+
     def client(self, service: str, *, read_timeout: float = 10) -> Any:
         """A boto3 client; imported here because it is slow to import and most calls need none."""
         from botocore.config import Config  # noqa: PLC0415

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import tempfile
 import zipfile
@@ -47,8 +46,8 @@ class Program:
 
 
 @contextmanager
-def unpacked(package: bytes, command: tuple[str, ...]) -> Iterator[Program]:
+def unpacked(package: Path, command: tuple[str, ...]) -> Iterator[Program]:
     with tempfile.TemporaryDirectory(prefix="ferry-canary-") as folder:
-        with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        with zipfile.ZipFile(package) as archive:
             archive.extractall(folder)
         yield Program(Path(folder), command)

@@ -1,5 +1,11 @@
-"""Image registries, over the registry protocol itself: no daemon, no engine."""
+"""Image registries, over the registry protocol itself: no daemon, no engine.
 
-from ferry.outside.registry.client import Login, Registry
+`client` is what the rest of Ferry sees. Below it: `upload` and `download` carry blobs, `line` asks and asks again,
+`auth` says who we are, `patience` how long to try, `refusals` what a refusal means. `ecr` and `external` know whose
+registry it is.
+"""
 
-__all__ = ["Login", "Registry"]
+from ferry.outside.registry.auth import Login
+from ferry.outside.registry.client import Manifest, Registry, Sent
+
+__all__ = ["Login", "Manifest", "Registry", "Sent"]

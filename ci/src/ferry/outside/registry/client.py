@@ -3,88 +3,50 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
+import tempfile
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+import anyio
 import httpx
 
-from ferry.errors import RegistryDenied, RegistryRefused, RegistryUnavailable
-from ferry.outside.builder.assemble import CONFIG, MANIFEST, Blob, Image, digest_of
+from ferry.errors import BuildFailed, FerryError, RegistryDenied, RegistryRefused
+from ferry.outside.blobs import Blob, Store, digest_of
+from ferry.outside.builder.assemble import DIGEST, DOCKER_LAYER, DOCUMENT_LIMIT, LAYER, MANIFEST, Base
+from ferry.outside.registry import download
+from ferry.outside.registry.line import Line
+from ferry.outside.registry.upload import Payload, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from ferry.outside.builder.assemble import Image
+    from ferry.outside.registry.auth import Logins
+    from ferry.outside.registry.patience import Pause
 
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
-ACCEPT = ", ".join((MANIFEST, DOCKER, *INDEXES))
-CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+ACCEPT = {"accept": ", ".join((MANIFEST, DOCKER, *INDEXES))}
+AT_ONCE = 4
+"""Blobs that travel side by side."""
+LOCK = "lock another version of it with `ferry lock`"
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    user: str
-    password: str = field(repr=False)
+class Manifest:
+    data: bytes
+    media_type: str
+    digest: str
 
 
-class _Auth(httpx.Auth):
-    """Basic where we have a login; a bearer token fetched once where the registry asks for one.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What of an image was not there yet and had to travel."""
 
-    No other host sees either, wherever the registry sends us; the login goes to the token server that it names.
-    """
-
-    requires_response_body = True
-
-    def __init__(self, registry: httpx.URL, login: Login | None) -> None:
-        self._registry = registry.netloc
-        self._basic = httpx.BasicAuth(login.user, login.password) if login else None
-        self._token = ""
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        if request.url.netloc == self._registry:
-            self._sign(request)
-        response = yield request
-        challenge = response.headers.get("www-authenticate", "")
-        asked = dict(CHALLENGE.findall(challenge)) if challenge.lower().startswith("bearer") else {}
-        if (
-            response.status_code == httpx.codes.UNAUTHORIZED
-            and response.url.netloc == self._registry
-            and (realm := asked.get("realm"))
-        ):
-            scope = {name: asked[name] for name in ("service", "scope") if name in asked}
-            ask = httpx.Request("GET", httpx.URL(realm).copy_merge_params(scope))
-            if self._basic:
-                next(self._basic.auth_flow(ask))
-            self._token = _token((yield ask))
-            self._sign(request)
-            yield request
-
-    def _sign(self, request: httpx.Request) -> None:
-        if self._token:
-            request.headers["authorization"] = f"Bearer {self._token}"
-        elif self._basic:
-            next(self._basic.auth_flow(request))
-
-
-def _token(grant: httpx.Response) -> str:
-    if grant.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        raise RegistryDenied(
-            "the registry's token server does not accept our credentials",
-            where=grant.url.host,
-            why=f"{grant.status_code}: {grant.text[:500]}",
-            next="check the login, and that it may use this repository",
-        )
-    try:
-        said = grant.raise_for_status().json()
-        return str(said.get("token") or said["access_token"])
-    except (httpx.HTTPStatusError, ValueError, KeyError, AttributeError) as error:
-        # The answer itself may hold a token: say what it is not.
-        raise RegistryUnavailable(
-            "the registry's token server gives no token",
-            where=grant.url.host,
-            why=f"it answered {grant.status_code}, not JSON with a token",
-            next="run the same command again; if it stays so, check the registry's name",
-        ) from error
+    blobs: int
+    bytes: int
 
 
 class Registry:
@@ -95,138 +57,259 @@ class Registry:
         name: str,
         *,
         url: str = "",
-        login: Login | None = None,
+        login: Logins | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        pause: Pause = anyio.sleep,
     ) -> None:
         self.name = name
-        address = httpx.URL(url or f"https://{name}")
-        self._http = httpx.AsyncClient(
-            base_url=address,
-            auth=_Auth(address, login),
-            # Digests are of the bytes as they are stored: nobody may pack them for the journey.
-            headers={"accept-encoding": "identity"},
-            timeout=httpx.Timeout(20, read=25),
-            follow_redirects=True,
-            # A stand-in is near: the proxy of this machine leads away from it.
-            trust_env=not url,
-            transport=transport,
-        )
+        self._line = Line(name, url=url, login=login, transport=transport, pause=pause)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+        await self._line.close()
 
     async def digest(self, repository: str, reference: str) -> str | None:
         """What a tag or digest names in the registry right now; None when it names nothing."""
-        manifest = await self._manifest(repository, reference)
+        answer = await self._line.ask("HEAD", _manifest(repository, reference), repository, headers=ACCEPT)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        told = answer.headers.get("docker-content-digest", "")
+        if answer.is_success and DIGEST.fullmatch(told):
+            self._same(repository, reference, told)
+            return str(told)
+        # Some do not tell, and a refusal without a body does not say why.
+        manifest = await self.manifest(repository, reference)
         return manifest.digest if manifest else None
 
-    async def pull(self, repository: str, reference: str) -> Image:
-        """The image of our one platform, each blob checked against its digest."""
-        manifest = await self._manifest(repository, reference)
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
+        answer = await self._line.ask("GET", _manifest(repository, reference), repository, headers=ACCEPT)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        self._check(answer, _named(repository, reference))
+        digest = digest_of(answer.content)
+        self._same(repository, reference, digest)
+        return Manifest(answer.content, answer.headers.get("content-type", MANIFEST).split(";")[0], digest)
+
+    def _same(self, repository: str, reference: str, digest: str) -> None:
+        if reference.startswith("sha256:") and reference != digest:
+            raise self._refused(
+                "the registry answered other bytes than were asked for", _named(repository, reference), digest
+            )
+
+    async def document(self, repository: str, digest: str) -> bytes:
+        """A small blob: an image's config."""
+        where = _named(repository, digest)
+        page = download.Page(DOCUMENT_LIMIT, f"{self.name}/{where}")
+        await download.fetch(self._line, repository, digest, page)
+        self._whole(where, digest, digest_of(page.data))
+        return page.data
+
+    async def download(self, repository: str, digest: str, store: Store) -> Blob:
+        """Nothing travels when the store has it."""
+        if (known := store.find(digest)) is not None:
+            return known
+        where = _named(repository, digest)
+        try:
+            with store.writing() as writer:
+                await download.fetch(self._line, repository, digest, writer)
+                self._whole(where, digest, writer.digest)
+        except BuildFailed as error:
+            if isinstance(error.__cause__, OSError):
+                raise _no_room(error, f"{self.name}/{where}") from error
+            raise
+        return store.written(writer)
+
+    def _whole(self, where: str, digest: str, found: str) -> None:
+        if found != digest:
+            raise self._refused(
+                "a blob arrived damaged",
+                where,
+                why=f"it is {found}",
+                next="run the same command again; if it stays so, look at what stands between here and the registry",
+            )
+
+    async def has(self, repository: str, digest: str) -> bool:
+        answer = await self._line.ask("HEAD", f"/v2/{repository}/blobs/{digest}", _named(repository, digest))
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            self._check(answer, _named(repository, digest))
+        return answer.is_success
+
+    async def mount(self, repository: str, digest: str, source: str) -> bool:
+        """Take a blob over from another repository of this registry; True when it is now there."""
+        return (await self._mounted(repository, digest, source)).status_code == httpx.codes.CREATED
+
+    async def _mounted(self, repository: str, digest: str, source: str) -> httpx.Response:
+        query = httpx.QueryParams({"mount": digest, "from": source})
+        return await self._line.ask("POST", f"/v2/{repository}/blobs/uploads/?{query}", _named(repository, digest))
+
+    async def upload(self, repository: str, blob: Blob) -> int:
+        """Answers how many bytes travelled."""
+        return await Upload(self._line, repository, Payload.of(blob)).run()
+
+    async def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
+        """A tag that names these bytes already is a success, also where tags cannot be moved."""
+        headers = {"content-type": media_type}
+        what = _named(repository, reference)
+        answer = await self._line.ask("PUT", _manifest(repository, reference), what, headers=headers, content=data)
+        if answer.is_success or (
+            answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}
+            and await self.digest(repository, reference) == digest_of(data)
+        ):
+            return
+        self._check(answer, what)
+
+    async def base(self, repository: str, reference: str) -> Base:
+        """The image of our one platform, without its layers' bytes."""
+        manifest = await self.manifest(repository, reference)
+        where = _named(repository, reference)
         if manifest is None:
-            raise self._refused("the image does not exist", f"{repository}@{reference}")
-        where = f"{repository}@{reference}"
+            raise self._absent(where, reference)
         try:
             said = json.loads(manifest.data)
             if manifest.media_type in INDEXES:
                 ours = [entry["digest"] for entry in said["manifests"] if _is_ours(entry.get("platform") or {})]
-                return await self.pull(repository, ours[0] if ours else self._foreign(where))
-            config = Blob(CONFIG, await self._blob(repository, said["config"]["digest"]))
-            if not _is_ours(json.loads(config.data)):
+                return await self.base(repository, _sound(ours[0]) if ours else self._foreign(where))
+            config = await self.document(repository, _sound(said["config"]["digest"]))
+            if not _is_ours(json.loads(config)):
                 self._foreign(where)
-            layers = [Blob(part["mediaType"], await self._blob(repository, part["digest"])) for part in said["layers"]]
+            layers = tuple(self._layer(part, where) for part in said["layers"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._refused("this is not an image", where, f"{type(error).__name__}: {error}") from error
-        return Image(manifest, config, tuple(layers))
+        return Base(manifest.digest, config, layers, self.name, repository)
 
-    async def push(self, repository: str, image: Image, tags: tuple[str, ...]) -> int:
-        """Put what is missing, then the manifest under each tag. Answers how many blobs had to travel."""
-        sent = 0
-        for blob in (*image.layers, image.config):
-            if not await self._has(repository, blob.digest):
-                await self._upload(repository, blob)
-                sent += 1
-        for reference in tags:
-            response = await self._ask(
-                "PUT",
-                f"/v2/{repository}/manifests/{reference}",
-                content=image.manifest.data,
-                headers={"content-type": image.manifest.media_type},
+    def _layer(self, part: Mapping[str, Any], where: str) -> Blob:
+        if part["mediaType"] not in {LAYER, DOCKER_LAYER}:
+            raise self._refused(
+                "the image has a layer of a kind that Lambda does not take",
+                where,
+                why=f"{part['digest']} is {part['mediaType']}, not gzip",
+                next="choose another version of the image",
             )
-            self._check(response, f"{repository}:{reference}")
-        return sent
+        return Blob(_sound(part["digest"]), int(part["size"]))
 
-    async def _manifest(self, repository: str, reference: str) -> Blob | None:
-        response = await self._ask("GET", f"/v2/{repository}/manifests/{reference}", headers={"accept": ACCEPT})
-        if response.status_code == httpx.codes.NOT_FOUND:
-            return None
-        self._check(response, f"{repository}:{reference}")
-        manifest = Blob(response.headers.get("content-type", MANIFEST).split(";")[0], response.content)
-        if reference.startswith("sha256:") and manifest.digest != reference:
-            raise self._refused("the registry answered other bytes than were asked for", f"{repository}@{reference}")
-        return manifest
+    async def push(
+        self,
+        repository: str,
+        image: Image,
+        tags: Sequence[str],
+        *,
+        mounts: Sequence[str] = (),
+        others: Mapping[str, tuple[Registry, str]] | None = None,
+    ) -> Sent:
+        """Every blob, then the manifest under each tag.
 
-    async def _blob(self, repository: str, digest: str) -> bytes:
-        response = await self._ask("GET", f"/v2/{repository}/blobs/{digest}")
-        self._check(response, f"{repository}@{digest}")
-        if digest_of(response.content) != digest:
-            raise self._refused("a blob arrived damaged", f"{repository}@{digest}")
-        return response.content
+        A blob that is not there is taken over from one of the repositories in `mounts`, uploaded from its file, or
+        fetched where `others` says that its digest is.
+        """
+        travelled: list[int] = []
+        failed: list[FerryError] = []
+        lanes = anyio.Semaphore(AT_ONCE)
 
-    async def _has(self, repository: str, digest: str) -> bool:
-        return (await self._ask("HEAD", f"/v2/{repository}/blobs/{digest}")).is_success
+        async def carry(blob: Blob | bytes) -> None:
+            try:
+                async with lanes:
+                    sent = await self._carry(repository, blob, mounts, others or {})
+                travelled.extend(() if sent is None else (sent,))
+            except FerryError as error:
+                failed.append(error)
+                blobs.cancel_scope.cancel()
 
-    async def _upload(self, repository: str, blob: Blob) -> None:
-        opened = await self._ask("POST", f"/v2/{repository}/blobs/uploads/")
-        self._check(opened, repository)
+        async with anyio.create_task_group() as blobs:
+            travelling: list[Blob | bytes] = [*{it.digest: it for it in image.layers}.values(), image.config]
+            for blob in travelling:
+                blobs.start_soon(carry, blob)
+        if failed:
+            raise failed[0]
+        for tag in tags:
+            await self.put_manifest(repository, tag, image.manifest, image.media_type)
+        return Sent(len(travelled), sum(travelled))
+
+    async def _carry(
+        self,
+        repository: str,
+        blob: Blob | bytes,
+        mounts: Sequence[str],
+        others: Mapping[str, tuple[Registry, str]],
+    ) -> int | None:
+        """Bytes that travelled; None where none had to."""
+        digest = digest_of(blob) if isinstance(blob, bytes) else blob.digest
         try:
-            # The place to put it may carry a query of its own, which must stay.
-            place = opened.url.join(opened.headers["location"]).copy_merge_params({"digest": blob.digest})
-        except (KeyError, httpx.InvalidURL) as error:
-            raise self._refused("the registry does not say where a blob goes", repository, repr(error)) from error
-        done = await self._ask("PUT", place, content=blob.data, headers={"content-type": "application/octet-stream"})
-        self._check(done, f"{repository}@{blob.digest}")
+            if await self.has(repository, digest):
+                return None
+        except RegistryDenied:
+            pass  # to look may be forbidden where to push is not; and its refusal has no body that says why
+        session: httpx.Response | None = None
+        for source in mounts:
+            answer = await self._mounted(repository, digest, source)
+            if answer.status_code == httpx.codes.CREATED:
+                return None
+            # Instead of taking it over, registries open an upload.
+            session = answer if answer.is_success and "location" in answer.headers else session
+        async with _at_hand(blob, others) as payload:
+            return await Upload(self._line, repository, payload, session).run()
 
-    async def _ask(self, method: str, url: str | httpx.URL, **said: Any) -> httpx.Response:
-        try:
-            return await self._http.request(method, url, **said)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise RegistryUnavailable(
-                "the image registry cannot be reached",
-                # Without the query: that of an upload lets whoever has it go on with it.
-                where=f"{self.name} ({method} {httpx.URL(url).path})",
-                why=str(error) or type(error).__name__,
-                next="check the network and the registry's name, then run the same command again",
-            ) from error
+    def _check(self, answer: httpx.Response, what: str) -> None:
+        if not answer.is_success:
+            raise self._line.refusal(answer, what)
 
-    def _check(self, response: httpx.Response, what: str) -> None:
-        if response.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            raise RegistryDenied(
-                "the image registry does not accept our credentials for this",
-                where=f"{self.name}/{what}",
-                why=f"{response.status_code}: {response.text[:500]}",
-                next="check with `aws sts get-caller-identity` who you are, and that its policy allows this repository",
-            )
-        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise RegistryUnavailable(
-                f"the image registry answered {response.status_code}",
-                where=f"{self.name}/{what}",
-                why=response.text[:500],
-                next="run the same command again in a while",
-            )
-        if not response.is_success:
-            raise self._refused(f"the image registry answered {response.status_code}", what, response.text[:500])
+    def _refused(
+        self, what: str, where: str, why: str = "", next: str = "check the repository and the tag"
+    ) -> RegistryRefused:
+        return RegistryRefused(what, where=f"{self.name}/{where}", why=why, next=next)
 
-    def _refused(self, what: str, where: str, why: str = "") -> RegistryRefused:
-        return RegistryRefused(what, where=f"{self.name}/{where}", why=why, next="check the repository and the tag")
+    def _absent(self, where: str, reference: str) -> RegistryRefused:
+        if not reference.startswith("sha256:"):
+            return self._refused("the image does not exist", where)
+        return self._refused(
+            "the image that is locked is gone",
+            where,
+            why="its registry has no manifest of this digest: whoever publishes it has taken it away",
+            next=LOCK,
+        )
 
     def _foreign(self, where: str) -> NoReturn:
         raise self._refused("the image has no linux/amd64 variant", where)
 
 
+@asynccontextmanager
+async def _at_hand(blob: Blob | bytes, others: Mapping[str, tuple[Registry, str]]) -> AsyncIterator[Payload]:
+    """The bytes, which may first have to be fetched: into a file, for a push that breaks begins in its middle."""
+    if isinstance(blob, bytes):
+        yield Payload.document(blob)
+    elif blob.path or blob.digest not in others:
+        yield Payload.of(blob)
+    else:
+        registry, repository = others[blob.digest]
+        with tempfile.TemporaryDirectory(prefix="ferry-blob-") as folder:
+            yield Payload.of(await registry.download(repository, blob.digest, Store(Path(folder))))
+
+
+def _manifest(repository: str, reference: str) -> str:
+    return f"/v2/{repository}/manifests/{reference}"
+
+
+def _named(repository: str, reference: str) -> str:
+    return f"{repository}{'@' if reference.startswith('sha256:') else ':'}{reference}"
+
+
 def _is_ours(platform: Mapping[str, Any]) -> bool:
     """The one platform that we build for."""
     return (platform.get("os"), platform.get("architecture")) == ("linux", "amd64")
+
+
+def _sound(digest: str) -> str:
+    """Others name it, and we make paths of it."""
+    if not DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest!r} is no SHA-256 digest")
+    return digest
+
+
+def _no_room(error: BuildFailed, blob: str) -> BuildFailed:
+    return BuildFailed(
+        "what is downloaded cannot be written down",
+        where=error.where,
+        why=f"{error.why}, on the way: {blob}",
+        next=error.next,
+    )

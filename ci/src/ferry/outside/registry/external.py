@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ferry.errors import RegistryUnavailable
+import anyio
+
+from ferry.errors import RegistryRefused, RegistryUnavailable
 from ferry.outside.registry.client import Registry
 
 if TYPE_CHECKING:
-    from ferry.outside.builder.assemble import Image
+    from collections.abc import AsyncIterator, Mapping
+
+    from ferry.outside.builder.assemble import Base
+    from ferry.outside.registry.patience import Pause
 
 HUB = "registry-1.docker.io"
 HUB_TOO = ("docker.io", "index.docker.io")
@@ -27,11 +33,122 @@ def parse(name: str) -> tuple[str, str, str]:
     return host, repository, digest or tag or "latest"
 
 
-async def pull(name: str, *, mirror: str = "") -> Image | None:
-    """The image, from the mirror where one is named; None where its registry cannot be reached."""
-    host, repository, reference = parse(name)
-    try:
-        async with Registry(host, url=mirror) as registry:
-            return await registry.pull(repository, reference)
-    except RegistryUnavailable:
-        return None
+class Externals:
+    """Each name is asked for once a run, and nobody waits twice for a registry that did not answer.
+
+    `lock` holds digests by name; `mirror` is the address of a registry that has all of them under the same names.
+    """
+
+    def __init__(
+        self, lock: Mapping[str, str], mirror: str = "", *, offline: bool = False, pause: Pause = anyio.sleep
+    ) -> None:
+        self._lock = lock
+        self._mirror = mirror
+        self._offline = offline
+        self._pause = pause
+        self._digests: dict[str, str] = {}
+        self._images: dict[str, Base] = {}
+        self._silent: dict[str, RegistryUnavailable] = {}
+        self._turns: dict[str, anyio.Lock] = {}
+
+    def pinned(self, name: str) -> bool:
+        """By ferry.lock, or by the name itself."""
+        return "@" in name or name in self._lock
+
+    async def digest(self, name: str) -> str | None:
+        """What the name stands for; a pin is not asked for anywhere. None: nobody can say, or may be asked."""
+        try:
+            return await self.resolve(name)
+        except RegistryUnavailable:
+            return None
+
+    async def base(self, name: str) -> Base | None:
+        """The image; None where it cannot be had, so that something has to stand in for it."""
+        try:
+            return await self.image(name)
+        except RegistryUnavailable:
+            return None
+
+    async def resolve(self, name: str) -> str:
+        """The digest that the name stands for: as pinned, or as its registry says now. An index has one too."""
+        host, repository, reference = parse(name)
+        if self._offline:
+            raise _unasked(name)
+        if self.pinned(name):
+            return self._lock.get(name) or reference
+        if name in self._digests:
+            return self._digests[name]
+        async with self._asking(host) as registry:
+            if name not in self._digests:
+                found = await registry.digest(repository, reference)
+                self._digests[name] = found or _no_such_image(name, host)
+        return self._digests[name]
+
+    async def image(self, name: str) -> Base:
+        """The image of our one platform that the name stands for."""
+        host, repository, _ = parse(name)
+        digest = await self.resolve(name)
+        if name in self._images:
+            return self._images[name]
+        async with self._asking(host) as registry:
+            if name not in self._images:
+                self._images[name] = await self._fetched(registry, repository, digest, name)
+        return self._images[name]
+
+    def open(self, image: Base) -> Registry:
+        """Where the blobs of an image are."""
+        return self._dialled(image.registry)
+
+    def _dialled(self, host: str) -> Registry:
+        return Registry(host, url=self._mirror, pause=self._pause)
+
+    async def _fetched(self, registry: Registry, repository: str, digest: str, name: str) -> Base:
+        try:
+            return await registry.base(repository, digest)
+        except RegistryRefused as error:
+            # Asked only after a refusal: which of its many reasons it had makes another error.
+            if self.pinned(name) and await registry.digest(repository, digest) is None:
+                raise _gone(name, digest, registry.name) from error
+            raise
+
+    @asynccontextmanager
+    async def _asking(self, host: str) -> AsyncIterator[Registry]:
+        """One question at a time to each registry: whoever comes second finds what the first was told."""
+        async with self._turns.setdefault(host, anyio.Lock()):
+            if host in self._silent:
+                raise self._silent[host]
+            try:
+                async with self._dialled(host) as registry:
+                    yield registry
+            except RegistryUnavailable as error:
+                self._silent[host] = error
+                raise
+
+
+def _unasked(name: str) -> RegistryUnavailable:
+    return RegistryUnavailable(
+        "an external image is needed, and no registry may be asked",
+        where=name,
+        why="this run is to stay offline",
+        next="run the same command again without --offline",
+    )
+
+
+def _no_such_image(name: str, host: str) -> str:
+    raise RegistryRefused(
+        "the image does not exist",
+        where=name,
+        why=f"{host} has nothing under this name",
+        next="mend its name in ferry.toml",
+    )
+
+
+def _gone(name: str, digest: str, host: str) -> RegistryRefused:
+    """Publishers delete what they have replaced, some of them after days."""
+    exact = "@" in name
+    return RegistryRefused(
+        "an external image is gone: its registry does not have the pinned digest any more",
+        where=f"{name}, pinned {'in ferry.toml' if exact else 'by ferry.lock'}",
+        why=f"{host} has no {digest}",
+        next="name a digest that is there in ferry.toml" if exact else "pin what the name stands for now: ferry lock",
+    )

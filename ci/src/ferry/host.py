@@ -1,0 +1,163 @@
+"""The verbs with this machine's own hands: what `ferry …` does where no engine is."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ferry import lockfile, model, wiring
+from ferry.errors import BuildFailed, RecordError
+from ferry.model import Release
+from ferry.outside import git
+from ferry.outside.aws import Access
+from ferry.outside.blobs import Store
+from ferry.outside.builder.host import HostBuilder
+from ferry.outside.registry.external import Externals
+from ferry.verbs import generate as generating
+from ferry.verbs import lock as locking
+from ferry.verbs.build import Workshop, build
+from ferry.verbs.explain import explain, published
+from ferry.verbs.hands import Target
+from ferry.verbs.publish import publish, references
+from ferry.verbs.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from ferry.config import Config
+    from ferry.lockfile import Lock
+    from ferry.model import Environment
+    from ferry.report import Report
+    from ferry.verbs.build import Built, BuiltImage
+    from ferry.verbs.hands import Depot, Fetch
+from ferry.verbs.publish import References
+
+KEPT = ".ferry"
+"""What Ferry keeps beside ferry.toml: dependencies that were installed, and the release that was built last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What is built, where, and with which registries."""
+
+    config: Config
+    source: Path
+    mirror: str = ""
+    offline: bool = False
+
+    @property
+    def last(self) -> Path:
+        return self.source / KEPT / "release.json"
+
+
+async def build_release(site: Site, environment: Environment | None, report: Report) -> Release:
+    async with AsyncExitStack() as stack:
+        shelf = None
+        if environment:
+            shelf = Shelf(site.config, environment, await stack.enter_async_context(_depot(environment)))
+        return (await _built(site, shelf, report)).release
+
+
+async def publish_release(site: Site, environment: Environment, report: Report) -> tuple[Release, References]:
+    async with _depot(environment) as depot:
+        built = await _built(site, Shelf(site.config, environment, depot), report)
+        target = Target(config=site.config, environment=environment, depot=depot, report=report)
+        await publish(built, target, _run)
+    return built.release, references(site.config, environment, built.release)
+
+
+async def explain_changes(site: Site, environment: Environment | None, report: Report) -> Mapping[str, tuple[str, ...]]:
+    last = await _last(site, environment)
+    with tempfile.TemporaryDirectory(prefix="ferry-") as work:
+        return await explain(site.config, _workshop(site, Path(work), None), last, report)
+
+
+async def _last(site: Site, environment: Environment | None) -> Release:
+    if environment:
+        async with _depot(environment) as depot:
+            return await published(Shelf(site.config, environment, depot), environment)
+    try:
+        return model.from_json(Release, site.last.read_text(), where=str(site.last))
+    except OSError as error:
+        raise RecordError(
+            "there is no release to compare with",
+            where=str(site.last),
+            why=error.strerror or str(error),
+            next="ferry build, or name an environment with --env",
+        ) from None
+
+
+async def _built(site: Site, shelf: Shelf | None, report: Report) -> Built:
+    commit, dirty = await git.commit(site.source)
+    with tempfile.TemporaryDirectory(prefix="ferry-") as work:
+        built = await build(site.config, _workshop(site, Path(work), shelf), report, commit=commit, dirty=dirty)
+    _written(site.last, model.to_json(built.release))
+    return built
+
+
+def _workshop(site: Site, work: Path, shelf: Shelf | None) -> Workshop:
+    lock = lockfile.load(site.source)
+    return Workshop(
+        builder=HostBuilder(site.source, work, lock.python),
+        externals=Externals(lock.images, mirror=site.mirror, offline=site.offline),
+        store=Store(site.source / KEPT / "store"),
+        lock=lock,
+        shelf=shelf,
+    )
+
+
+@asynccontextmanager
+async def _depot(environment: Environment) -> AsyncIterator[Depot]:
+    access = Access.of_caller(environment.region)
+    async with wiring.depot(access, environment, stand_in=bool(access.endpoint)) as depot:
+        yield depot
+
+
+@asynccontextmanager
+async def _run(built: BuiltImage, fetch: Fetch) -> AsyncIterator[str | None]:
+    """Images run here without an engine where AWS in a box is installed, which knows how."""
+    try:
+        from ferry.rehearsal import trial  # noqa: PLC0415 - the emulator is slow to import, and an extra
+    except ImportError:
+        yield None
+        return
+    async with trial.run(built, fetch) as url:
+        yield url
+
+
+def check_lock(site: Site) -> Lock:
+    lock = lockfile.load(site.source)
+    locking.check(site.config, lock)
+    return lock
+
+
+async def write_lock(site: Site, report: Report) -> Lock:
+    externals = Externals({}, mirror=site.mirror)
+    lock = await locking.lock(site.config, externals, report, earlier=locking.pinned_before(site.source))
+    _written(site.source / lockfile.FILE, lockfile.render(lock))
+    return lock
+
+
+def check_generated(site: Site) -> list[str]:
+    files = generating.generated(site.config, lockfile.load(site.source))
+    generating.check(files, site.source)
+    return list(files)
+
+
+def write_generated(site: Site) -> list[str]:
+    files = generating.generated(site.config, lockfile.load(site.source))
+    for name, text in files.items():
+        _written(site.source / name, text)
+    return list(files)
+
+
+def _written(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise BuildFailed("a file could not be written", where=str(path), why=why, next="mend what it says") from None

@@ -271,8 +271,11 @@ class World:
     tried: list[str] = field(default_factory=list)
     fetches: bool = False
     findings: Mapping[str, int] | None = None
+    told_apart: bool = False
+    """Findings are not in the description: they have to be asked for."""
     described: list[str] = field(default_factory=list)
     repositories: set[str] = field(default_factory=set)
+    scanning: dict[str, bool] = field(default_factory=dict)
     terraform: FakeTerraform = field(default_factory=FakeTerraform)
     bucket: FakeBucket = field(default_factory=FakeBucket)
     registry: SmallRegistry = field(default_factory=SmallRegistry)
@@ -289,6 +292,7 @@ class World:
             bucket=self.bucket,
             ensure_repository=self.ensure,
             described=self.describe,
+            scanned=self.scan,
             stand_in=self.stand_in,
         )
 
@@ -309,7 +313,8 @@ class World:
         self.asked.append((function, expected))
         return self.verdict
 
-    async def ensure(self, name: str) -> bool:
+    async def ensure(self, name: str, *, scanned: bool = True) -> bool:
+        self.scanning[name] = scanned
         made = name not in self.repositories
         self.repositories.add(name)
         return made
@@ -318,7 +323,12 @@ class World:
         self.described.append(f"{repository}@{digest}")
         tags = self.tags(repository)
         here = frozenset(tag for tag, held in tags.items() if held == digest and tag != digest)
-        return Described(digest, here, self.findings) if digest in tags else None
+        findings = None if self.told_apart else self.findings
+        return Described(digest, here, findings) if digest in tags else None
+
+    async def scan(self, repository: str, digest: str) -> Mapping[str, int] | None:
+        self.described.append(f"scan {repository}@{digest}")
+        return self.findings
 
     def tags(self, repository: str) -> dict[str, str]:
         """What each tag, and each digest, names in a repository."""

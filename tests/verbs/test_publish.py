@@ -258,8 +258,8 @@ async def test_a_layer_that_the_registry_does_not_have_after_the_push_is_an_erro
 
 async def test_a_tag_that_holds_something_else_after_the_push_is_an_error(built: Built) -> None:
     world = World()
-    world.registry.script["PUT /v2/preprod-app/manifests/latest"] = httpx.Response(201)
-    world.registry.hold("preprod-app:latest", b"{}")
+    world.registry.script[f"PUT /v2/preprod-app/manifests/{COMMIT}"] = httpx.Response(201)
+    world.registry.hold(f"preprod-app:{COMMIT}", b"{}")
     with pytest.raises(RegistryRefused, match="does not hold what was pushed") as caught:
         await world.publish(built)
     assert built.release.artifacts[0].digest in caught.value.why
@@ -300,6 +300,33 @@ async def test_what_a_scan_found_is_told_and_stops_what_is_too_bad(
     stopped = severity is Severity.BLOCK
     assert ("latest" in world.tags("preprod-app")) is not stopped
     assert (LATEST in world.bucket.objects) is not stopped
+
+
+async def test_latest_may_have_been_moved_on_by_another_release(built: Built) -> None:
+    world = World()
+    world.registry.script["PUT /v2/preprod-app/manifests/latest"] = httpx.Response(201)
+    world.registry.hold("preprod-app:latest", b"{}")
+    await world.publish(built)
+    assert world.tags("preprod-app")[COMMIT] == built.release.artifacts[0].digest
+
+
+@pytest.mark.parametrize(("threshold", "asked"), [(Threshold.HIGH, 1), (Threshold.NEVER, 0)])
+async def test_the_newer_scanner_is_asked_apart_where_it_can_stop_something(
+    built: Built, threshold: Threshold, asked: int
+) -> None:
+    world = World(findings={"HIGH": 1}, told_apart=True)
+    environment = replace(PREPROD, scan_stops_at=threshold)
+    target = Target(config=CONFIG, environment=environment, depot=world.depot, report=world.report)
+    stopped = pytest.raises(Blocked) if asked else nullcontext()
+    with stopped:
+        await publish(built, target, world.run)
+    assert len([one for one in world.described if one.startswith("scan ")]) == asked
+
+
+async def test_dependencies_are_not_scanned_where_they_wait(built: Built) -> None:
+    world = World()
+    await world.publish(built)
+    assert world.scanning == {"preprod-app": True, "preprod-cache": False}
 
 
 async def test_a_scan_that_is_finished_later_stops_what_was_published(machine: Machine) -> None:

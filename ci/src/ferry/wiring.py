@@ -29,6 +29,7 @@ async def depot(access: Access, environment: Environment, *, stand_in: bool) -> 
             bucket=S3Bucket(access, environment.account, environment.packages),
             ensure_repository=partial(ecr.ensure_repository, access),
             described=partial(ecr.described, access),
+            scanned=partial(ecr.findings, access),
             stand_in=stand_in,
         )
 

@@ -12,6 +12,7 @@ from tests.outside.aws.small_aws import small_aws
 pytestmark = pytest.mark.anyio
 TOKEN = {"authorizationData": [{"authorizationToken": base64.b64encode(b"AWS:planted-token").decode()}]}
 DIGEST = f"sha256:{'1' * 64}"
+TAGS = frozenset({"latest", "one"})
 DETAIL = {"imageDigest": DIGEST, "imageTags": ["latest", "one"]}
 COUNTS = {"CRITICAL": 1, "LOW": 7}
 
@@ -66,7 +67,7 @@ async def test_an_image_is_described_with_what_its_scan_found() -> None:
     detail = DETAIL | {"imageScanFindingsSummary": {"findingSeverityCounts": COUNTS}}
     with small_aws(DescribeImages=(200, {"imageDetails": [detail]})) as small:
         found = await ecr.described(small.access(), "app", "latest")
-    assert found == Described(DIGEST, frozenset({"latest", "one"}), COUNTS)
+    assert found == Described(DIGEST, TAGS, COUNTS)
     assert small.history == ["DescribeImages"]
 
 
@@ -84,17 +85,14 @@ async def test_the_newer_scanner_is_asked_where_it_tells(
 ) -> None:
     answers = {"DescribeImages": (200, {"imageDetails": [DETAIL]}), "DescribeImageScanFindings": (200, scan)}
     with small_aws(**answers) as small:
-        found = await ecr.described(small.access(), "app", DIGEST)
-    assert found == Described(DIGEST, frozenset({"latest", "one"}), findings)
+        assert await ecr.described(small.access(), "app", DIGEST) == Described(DIGEST, TAGS, None)
+        assert await ecr.findings(small.access(), "app", DIGEST) == findings
 
 
 async def test_an_image_that_was_never_scanned_has_no_findings() -> None:
     absent = {"__type": "ScanNotFoundException", "message": "no scan"}
-    answers = {"DescribeImages": (200, {"imageDetails": [DETAIL]}), "DescribeImageScanFindings": (400, absent)}
-    with small_aws(**answers) as small:
-        found = await ecr.described(small.access(), "app", DIGEST)
-    assert found
-    assert found.findings is None
+    with small_aws(DescribeImageScanFindings=(400, absent)) as small:
+        assert await ecr.findings(small.access(), "app", DIGEST) is None
 
 
 @pytest.mark.parametrize("absent", ["ImageNotFoundException", "RepositoryNotFoundException"])

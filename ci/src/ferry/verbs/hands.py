@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from ferry.report import Report
     from ferry.verbs.build import BuiltImage
 
-type EnsureRepository = Callable[[str], Awaitable[bool]]
 type Describe = Callable[[str, str], Awaitable[Described | None]]
 """What ECR says of an image beside the registry protocol: repository, digest."""
+type Scanned = Callable[[str, str], Awaitable[Mapping[str, int] | None]]
+"""What a scan found, by severity, where the description does not say; None while none is finished."""
 type Fetch = Callable[[Blob], Awaitable[Path]]
 """Where a layer is on this machine, brought here if it was not."""
 type Run = Callable[[BuiltImage, Fetch], AbstractAsyncContextManager[str | None]]
@@ -31,6 +32,12 @@ type Run = Callable[[BuiltImage, Fetch], AbstractAsyncContextManager[str | None]
 type Ask = Callable[[str, Mapping[str, str]], Awaitable[Verdict]]
 """A deployed canary, by its function's name, whether it finds what it is told to expect."""
 type Probe = Callable[[str, Mapping[str, Any]], Awaitable[str | None]]
+
+
+class EnsureRepository(Protocol):
+    """`scanned`: what is pushed there is looked at. True when it had to be made."""
+
+    def __call__(self, name: str, *, scanned: bool = True) -> Awaitable[bool]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,7 @@ class Depot:
     bucket: Bucket
     ensure_repository: EnsureRepository
     described: Describe
+    scanned: Scanned
     stand_in: bool
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ferry.errors import AwsError, Blocked, BuildFailed, RegistryRefused
 from ferry.guards import image as guard
-from ferry.model import Kind, Severity
+from ferry.model import Kind, Severity, Threshold
 from ferry.outside.aws.bucket import checksum
 from ferry.outside.blobs import digest_of
 from ferry.outside.builder.assemble import Layer, assemble
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ferry.report import Step
     from ferry.verbs.build import Built, BuiltImage, Part
     from ferry.verbs.hands import Depot, Run, Target
+
+
+LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ async def _publish_image(artifact: Artifact, built: Built, target: Target, deplo
         image = built.images.get(artifact.name)
         how = await _push(artifact, image, target, step) if image else "was there"
         known = built.described.get(artifact.name) or await target.depot.described(repository, artifact.digest)
-        _judge(known, artifact, target)
+        await _judge(known, artifact, target)
         key = places.tag(artifact.key)
         missing = _missing(known, (key, *_moving(built.release)))
         if missing:
@@ -111,7 +114,7 @@ async def _publish_image(artifact: Artifact, built: Built, target: Target, deplo
 
 def _moving(release: Release) -> tuple[str, ...]:
     """A commit's tag says that this commit makes this image: of work that nobody has committed it would not be true."""
-    return ("latest",) if release.dirty else (release.commit, "latest")
+    return (LATEST,) if release.dirty else (release.commit, LATEST)
 
 
 def _missing(known: Described | None, tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -130,7 +133,8 @@ async def _tag(artifact: Artifact, repository: str, tags: tuple[str, ...], regis
     for tag in tags:
         await registry.put_manifest(repository, tag, manifest.data, manifest.media_type)
         found = await registry.digest(repository, tag)
-        if found != artifact.digest:
+        # Whoever publishes another release at this moment moves it on, and may.
+        if found != artifact.digest and tag != LATEST:
             raise _unlike(registry, f"{repository}:{tag}", artifact.digest, found)
 
 
@@ -157,7 +161,7 @@ async def _keep_dependencies(part: Part, cache: str, depot: Depot, step: Step) -
     """As an image of one layer, so that a machine that never saw this lock has its dependencies at once."""
     if part.blob.path is None:
         return  # it came from there
-    if await depot.ensure_repository(cache):
+    if await depot.ensure_repository(cache, scanned=False):
         step.say(f"made {cache}; Terraform adopts it")
     kept = assemble(
         (Layer(part.blob, part.diff_id),), base=None, command=("true",), environment={}, workdir="/", port=8080
@@ -195,10 +199,13 @@ def _unlike(registry: Registry, where: str, pushed: str, found: str | None) -> R
     )
 
 
-def _judge(known: Described | None, artifact: Artifact, target: Target) -> None:
-    """What the registry's scan found in it, where it has looked."""
-    threshold = target.environment.scan_stops_at
-    finding = guard.scanned(known.findings if known else None, threshold, address=artifact.name)
+async def _judge(known: Described | None, artifact: Artifact, target: Target) -> None:
+    """What the registry's scan found in it, where it has looked. Nobody is asked twice for what stops nothing."""
+    threshold, counts = target.environment.scan_stops_at, known.findings if known else None
+    if known and counts is None and threshold is not Threshold.NEVER:
+        repository = places.repository(target.config, target.environment, artifact.name)
+        counts = await target.depot.scanned(repository, artifact.digest)
+    finding = guard.scanned(counts, threshold, address=artifact.name)
     target.report.found(finding)
     if finding.severity is Severity.BLOCK:
         raise Blocked(finding.what, where=artifact.name, why=finding.why, next=finding.next)

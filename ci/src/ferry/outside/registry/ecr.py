@@ -48,16 +48,16 @@ def _token(access: Access) -> str:
     return str(said["authorizationData"][0]["authorizationToken"])
 
 
-async def ensure_repository(access: Access, name: str) -> bool:
+async def ensure_repository(access: Access, name: str, *, scanned: bool = True) -> bool:
     """Make the repository if it is not there; True when it had to be made. Terraform adopts it in the same run."""
-    return await to_thread.run_sync(_ensure, access, name)
+    return await to_thread.run_sync(_ensure, access, name, scanned)
 
 
-def _ensure(access: Access, name: str) -> bool:
+def _ensure(access: Access, name: str, scanned: bool) -> bool:  # noqa: FBT001 - run_sync passes no names
     client = access.client("ecr")
     with failures.translated(f"ecr:CreateRepository {name}"):
         try:
-            client.create_repository(repositoryName=name, imageScanningConfiguration={"scanOnPush": True})
+            client.create_repository(repositoryName=name, imageScanningConfiguration={"scanOnPush": scanned})
         except client.exceptions.RepositoryAlreadyExistsException:
             return False
         except client.exceptions.LimitExceededException as error:
@@ -86,12 +86,16 @@ def _describe(access: Access, repository: str, reference: str) -> Described | No
     if not said:
         return None
     digest, tags = said[0]["imageDigest"], frozenset(tag for detail in said for tag in detail.get("imageTags", []))
-    counts = _counts(said[0].get("imageScanFindingsSummary"))
-    return Described(digest, tags, _findings(client, repository, digest) if counts is None else counts)
+    return Described(digest, tags, _counts(said[0].get("imageScanFindingsSummary")))
 
 
-def _findings(client: Any, repository: str, digest: str) -> Mapping[str, int] | None:
-    """AWS's newer basic scanning, which accounts have by default, tells only here."""
+async def findings(access: Access, repository: str, digest: str) -> Mapping[str, int] | None:
+    """What a scan found, where `described` does not say: AWS's newer basic scanning tells only here."""
+    return await to_thread.run_sync(_findings, access, repository, digest)
+
+
+def _findings(access: Access, repository: str, digest: str) -> Mapping[str, int] | None:
+    client = access.client("ecr")
     with failures.translated(f"ecr:DescribeImageScanFindings {repository}"):
         try:
             said = client.describe_image_scan_findings(repositoryName=repository, imageId=_id(digest), maxResults=1)

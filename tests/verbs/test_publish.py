@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -317,8 +318,7 @@ async def test_the_newer_scanner_is_asked_apart_where_it_can_stop_something(
     world = World(findings={"HIGH": 1}, told_apart=True)
     environment = replace(PREPROD, scan_stops_at=threshold)
     target = Target(config=CONFIG, environment=environment, depot=world.depot, report=world.report)
-    stopped = pytest.raises(Blocked) if asked else nullcontext()
-    with stopped:
+    with pytest.raises(Blocked) if asked else nullcontext():
         await publish(built, target, world.run)
     assert len([one for one in world.described if one.startswith("scan ")]) == asked
 
@@ -326,7 +326,7 @@ async def test_the_newer_scanner_is_asked_apart_where_it_can_stop_something(
 async def test_dependencies_are_not_scanned_where_they_wait(built: Built) -> None:
     world = World()
     await world.publish(built)
-    assert world.scanning == {"preprod-app": True, "preprod-cache": False}
+    assert world.scanning == {"preprod-app": True, "preprod-app-cache": False}
 
 
 async def test_a_scan_that_is_finished_later_stops_what_was_published(machine: Machine) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ferry import dockerfile
-from ferry.config import Recipe, load
+from ferry.config import ImageArtifact, Recipe, load
 from ferry.dockerfile import place, text
 from ferry.errors import BuildFailed
 from ferry.outside import builder
@@ -88,7 +88,10 @@ def test_what_is_installed_is_what_the_builders_install() -> None:
 
 @pytest.mark.req("B-01")
 def test_ours_is_multi_stage_on_a_slim_python_with_the_adapter_and_streams() -> None:
-    ours = text("sse-streaming", load(ROOT / "ferry.toml").recipe("sse-streaming"), {})
+    artifact = load(ROOT / "ferry.toml").artifacts["sse-streaming"]
+    assert isinstance(artifact, ImageArtifact)
+    assert artifact.recipe
+    ours = text("sse-streaming", artifact.recipe, {})
     assert len(lines(ours, "FROM")) == 4
     assert lines(ours, "FROM")[-1] == "--platform=linux/amd64 python:3.13-slim"
     assert "--platform=linux/amd64 public.ecr.aws/awsguru/aws-lambda-adapter:0.9.1 AS adapter" in lines(ours, "FROM")

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from ferry import shape
-from ferry.errors import BuildFailed, ConfigError, Mistake, UsageError
+from ferry.errors import ConfigError, Mistake, UsageError
 from ferry.model import Environment, Kind, Name, Region, RelativePath, State
 from ferry.shape import Count, FromKey, Misfit, Misshapen, Number, Text, dotted, nearest, show
 from ferry.toml_lines import key_lines
@@ -274,18 +274,6 @@ class Config:
         yield from _caches(artifacts)
         yield from _shelves(environments, artifacts)
         yield from _probe(given.get("canary"), artifacts)
-
-    def recipe(self, name: str) -> Recipe:
-        """How an image is built; what has no recipe is refused by name."""
-        artifact = self.artifacts.get(name)
-        if isinstance(artifact, ImageArtifact) and artifact.recipe:
-            return artifact.recipe
-        raise BuildFailed(
-            "this version of Ferry builds zips and images with a recipe, and nothing else yet",
-            where=f"artifacts.{name}",
-            why="images with a Dockerfile of their own are read and checked, not built",
-            next="give it a [recipe], or leave it out of ferry.toml for now",
-        )
 
     def environment(self, name: str) -> Environment:
         """The environment that a user named."""

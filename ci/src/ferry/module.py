@@ -413,7 +413,7 @@ class Release:
         config = await self.ferry.settings()
         if config.canary is None:
             raise UsageError("there is no canary", where="ferry.toml", next="write a [canary] table into it")
-        self._artifact(name, model.Kind.IMAGE)
+        artifact = self._artifact(name, model.Kind.IMAGE)
         built = await self.read()
         if name not in built.images or config.canary.artifact not in built.packages:
             raise _elsewhere(name)
@@ -424,7 +424,7 @@ class Release:
             raise BuildFailed(
                 "the image cannot run: something stands in for its base",
                 where=name,
-                why=f"{config.recipe(name).base} could not be reached when it was built",
+                why=f"not reached when it was built: {', '.join(artifact.stand_ins)}",
                 next="build where it can be, or name a registry that has it with --image-mirror",
             )
         with program.unpacked(package, config.canary.command) as canary:

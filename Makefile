@@ -58,6 +58,8 @@ bench: $(VENV)  ## measure speed, as ratios against a baseline in the same run
 	$(RUN) python bench/box_memory.py
 	$(RUN) python bench/packages.py
 	$(RUN) python bench/sse_streams.py
+	$(RUN) python bench/builds.py
+	$(RUN) python bench/engine_builds.py
 
 clean:  ## remove what was made here
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .ferry dist

@@ -6,19 +6,18 @@ Run it with `make bench`. It reports, and fails only where a zip does not import
 """
 
 import asyncio
-import compileall
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from io import BytesIO
 from pathlib import Path
 
 from ferry.config import ZipArtifact, load
+from ferry.outside.blobs import Blob, Store
 from ferry.outside.builder.host import HostBuilder
-from ferry.outside.builder.package import package
+from ferry.outside.builder.package import dependencies_zip, package
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5
@@ -49,24 +48,25 @@ def run(folder: Path, code: str) -> tuple[float, str]:
     return time.perf_counter() - started, done.stdout
 
 
-async def built(artifact: ZipArtifact, work: Path) -> bytes:
-    builder = HostBuilder(ROOT, work / "build")
-    return package(await builder.dependencies(artifact.lock), await builder.application(artifact.source))
+async def built(artifact: ZipArtifact, work: Path) -> Blob:
+    builder, store = HostBuilder(ROOT, work / "build"), Store(work / "store")
+    dependencies = dependencies_zip(await builder.dependencies(artifact.lock), store)
+    return package(dependencies, await builder.application(artifact.source), store)
 
 
 def report(artifact: ZipArtifact, work: Path, bare: float) -> None:
-    data = asyncio.run(built(artifact, work))
+    zipped = asyncio.run(built(artifact, work))
+    assert zipped.path
     folder = work / artifact.name
-    with zipfile.ZipFile(BytesIO(data)) as archive:
+    with zipfile.ZipFile(zipped.path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         archive.extractall(folder)
-    compileall.compile_dir(folder, quiet=2)
     module = artifact.handler.rpartition(".")[0]
     code = f"import {module}" + (REQUESTS if artifact.name == "dashboard" else "")
     runs = [run(folder, f"import {module}")[0] for _ in range(ROUNDS)]
     told = [line.removeprefix("REQUEST ") for line in run(folder, code)[1].splitlines() if line.startswith("REQUEST")]
     cold = statistics.median(runs) - bare
-    sizes = f"{len(data) / 1e6:5.1f} MB zipped, {unpacked / 1e6:6.1f} MB unpacked"
+    sizes = f"{zipped.size / 1e6:5.1f} MB zipped, {unpacked / 1e6:6.1f} MB unpacked"
     print(f"{artifact.name:10} {sizes}, import {cold:.3f} s over a bare Python", *told, sep=", ")
 
 

@@ -109,12 +109,12 @@ class Builder(Protocol):
         ...
 
 
-def install(target: str, lock: str) -> tuple[str, ...]:
+def install(target: str, lock: str, *, link: str = "copy") -> tuple[str, ...]:
     """Uv's words for "exactly what the lock says, for Lambda's platform, as wheels"."""
     return (
         "pip", "install", "--quiet", "--target", target, "--requirement", lock,
         "--require-hashes", "--no-deps", "--only-binary", ":all:",
-        "--python-version", PYTHON, "--python-platform", PLATFORM, "--link-mode", "copy",
+        "--python-version", PYTHON, "--python-platform", PLATFORM, "--link-mode", link,
     )  # fmt: skip
 
 

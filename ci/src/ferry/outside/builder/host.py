@@ -45,7 +45,9 @@ class HostBuilder:
         if not file.is_file():
             raise BuildFailed("the lock file does not exist", where=lock, next="uv pip compile --generate-hashes")
         target = self._folder("dependencies")
-        done = await processes.run([_uv(), *builder.install(str(target), str(file))], env=_environment(os.environ))
+        # Nothing is written into a file that uv has put there, so its cache may share them: a copy costs as much again.
+        words = builder.install(str(target), str(file), link="clone")
+        done = await processes.run([_uv(), *words], env=_environment(os.environ))
         if done.code != 0:
             raise builder.not_installed(lock, done.err)
         builder.tidy(target)

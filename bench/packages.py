@@ -56,9 +56,8 @@ async def built(artifact: ZipArtifact, work: Path) -> Blob:
 
 def report(artifact: ZipArtifact, work: Path, bare: float) -> None:
     zipped = asyncio.run(built(artifact, work))
-    assert zipped.path
     folder = work / artifact.name
-    with zipfile.ZipFile(zipped.path) as archive:
+    with zipfile.ZipFile(str(zipped.path)) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         archive.extractall(folder)
     module = artifact.handler.rpartition(".")[0]

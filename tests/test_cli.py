@@ -133,6 +133,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("config check one two", "unexpected extra argument(s) (two)", "ferry config check --help"),
         ("rehearse --env", "requires an argument", "ferry --help"),
         ("rehearse --env=prd", "there is no environment 'prd'; did you mean 'prod'?", "name one of: preprod, prod"),
+        ("build --env=prd", "there is no environment 'prd'; did you mean 'prod'?", "name one of: preprod, prod"),
+        ("publish --env=prd", "there is no environment 'prd'; did you mean 'prod'?", "name one of: preprod, prod"),
+        ("publish", "Missing option '--env'", "ferry publish --help"),
+        ("lock --chek", "(Possible options: --check, --help)", "ferry lock --help"),
+        (
+            "lock --mirror=nonsense",
+            "the mirror is not the address of a registry",
+            "name one such as http://127.0.0.1:5000",
+        ),
     ],
 )
 def test_a_usage_error_suggests(line: str, what: str, next: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,9 +292,15 @@ def test_where_nothing_can_be_written_the_rehearsal_goes_on(
     assert "is not complete, the run goes on" in err
 
 
-def test_no_folder_is_made_for_a_system_that_is_not_there(tmp_path: Path) -> None:
-    assert cli.run(["rehearse", "--source", str(tmp_path / "nowhere")]) == 10
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    "line", ["rehearse", "build", "build --explain", "publish --env=preprod", "lock", "lock --check", "generate"]
+)
+def test_nothing_is_left_where_no_system_is(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "nowhere"):
+        assert cli.run([*line.split(), "--source", str(folder)]) == 10
+        assert "ferry.toml:1: the file: found a file that cannot be read" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
 # What goes wrong.

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.is_file()]
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-OTHERS = {".", ".venv/bin/pytest", "export", "terraform"}
+OTHERS = {".", ".venv/bin/pytest", "export", "git", "terraform"}
 """What else a reader is told to type."""
 
 
@@ -58,11 +58,17 @@ def mistake(command: str, declared: Declared) -> str:
 def _ferry(words: list[str]) -> str:
     command: Any = typer.main.get_command(cli.app)
     arguments = 0
-    for word in words:
-        options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+    typed = iter(words)
+    for word in typed:
+        takes = {
+            option: not parameter.is_flag for parameter in command.params for option in parameter.opts if "-" in option
+        }
         if word.startswith("-"):
-            if word.partition("=")[0] not in options:
+            option, given, _ = word.partition("=")
+            if option not in takes | {"--help": False, "-h": False}:
                 return f"ferry {command.name} has no {word}"
+            if takes.get(option) and not given and next(typed, None) is None:
+                return f"ferry {command.name} {word} needs a value"
         elif hasattr(command, "commands"):
             if word not in command.commands:
                 return f"ferry has no {word}"
@@ -135,6 +141,8 @@ def test_the_readme_has_the_two_commands() -> None:
         ("ferry confg check", "ferry has no confg"),
         ("ferry config check --jsn", "ferry check has no --jsn"),
         ("ferry config check one two", "ferry check takes 1 arguments"),
+        ("ferry publish --env preprod --offline", ""),
+        ("ferry publish --env", "ferry publish --env needs a value"),
         ("ferry config check one | head", ""),
         ("make rehearsal", "no target rehearsal"),
         ("dagger develop", "dagger has no ['develop']"),

@@ -224,8 +224,16 @@ async def test_a_key_changes_with_the_recipe_the_base_and_the_compiler(tmp_path:
     assert [one["jobs"] == same["jobs"] for one in found] == [True, True, True, False, True, True]
 
 
+async def test_what_is_for_an_account_is_not_built_where_something_would_stand_in(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SmallExternals(down=True))
+    with pytest.raises(BuildFailed, match="for trying out") as caught:
+        await machine.build(World(stand_in=False), with_recipe(adapter=ADAPTER))
+    assert (caught.value.where, SLIM in caught.value.why) == ("app", True)
+    assert machine.builder.history == []
+
+
 async def test_a_base_that_cannot_be_reached_is_stood_in_for_and_said(tmp_path: Path) -> None:
-    world = World()
+    world = World(stand_in=True)
     made = await Machine(tmp_path, SmallExternals(down=True)).build(world, with_recipe(adapter=ADAPTER))
     app, jobs = made.release.artifacts
     assert (app.stand_ins, jobs.stand_ins) == ((SLIM, ADAPTER), ())

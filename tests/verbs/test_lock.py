@@ -119,7 +119,7 @@ async def test_a_registry_that_cannot_be_reached_leaves_no_hole() -> None:
 async def test_an_image_that_does_not_exist_is_named(registry: LocalRegistry) -> None:
     with pytest.raises(RegistryRefused, match="does not exist") as caught:
         await locked(registry, config())
-    assert caught.value.where == SLIM
+    assert caught.value.where == f"{SLIM}, through {registry.url}"
 
 
 def test_a_lock_that_fits_passes() -> None:

@@ -253,7 +253,9 @@ def publish(
     offline: Offline = False,
     json: Json = False,
 ) -> None:
-    """Build what is not published yet, try it out, and put it where the environment's Lambda functions find it.
+    """Build what is not published yet, try it out, and publish it.
+
+    Images go to the environment's registry and zips to its bucket, where its Lambda functions find them.
 
     With --json: {"release": id, "images": {artifact: reference}, "packages": {artifact: {"key", "hash", "digest"}}}.
     """
@@ -281,7 +283,9 @@ def lock(
     mirror: Mirror = "",
     json: Json = False,
 ) -> None:
-    """Pin the external images that ferry.toml names to what they are now, in ferry.lock.
+    """Pin the external images that ferry.toml names.
+
+    FOLDER/ferry.lock then says what each name stands for now: commit it.
 
     With --json: {"python": version, "images": {name: digest}}.
     """
@@ -309,7 +313,9 @@ def generate(
     source: Source = Path(),
     json: Json = False,
 ) -> None:
-    """Write the files that follow from ferry.toml: a Dockerfile for each image that has a recipe.
+    """Write the files that follow from ferry.toml.
+
+    These are the Dockerfiles of the images that have a recipe, for those who build without Ferry: commit them.
 
     With --json: {"files": [path, …]}.
     """
@@ -318,7 +324,8 @@ def generate(
     session = _session(context, json=json)
     site, _ = _site(source, "", "", offline=False)
     files = host.check_generated(site) if check else host.write_generated(site)
-    session.answer("\n".join(files) or "there is nothing to generate", files=files)
+    said = [f"{file} is up to date" for file in files] if check else files
+    session.answer("\n".join(said) or "there is nothing to generate", files=files)
 
 
 def _site(source: Path, environment: str, mirror: str, *, offline: bool) -> tuple[Any, Any]:
@@ -326,7 +333,6 @@ def _site(source: Path, environment: str, mirror: str, *, offline: bool) -> tupl
     from ferry import host  # noqa: PLC0415
 
     found = reading.load(source / "ferry.toml")
-    _keeping(source)
     site = host.Site(config=found, source=source.absolute(), mirror=mirror, offline=offline)
     return site, found.environment(environment) if environment else None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+import uuid
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferry import lockfile, model, wiring
-from ferry.errors import BuildFailed, RecordError
+from ferry.errors import BuildFailed, ConfigError, Mistake, RecordError
 from ferry.model import Release
 from ferry.outside import git
 from ferry.outside.aws import Access
@@ -25,7 +26,7 @@ from ferry.verbs.publish import publish, references
 from ferry.verbs.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from ferry.config import Config
     from ferry.lockfile import Lock
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ferry.report import Report
     from ferry.verbs.build import Built, BuiltImage
     from ferry.verbs.hands import Depot, Fetch
-from ferry.verbs.publish import References
+    from ferry.verbs.publish import References
 
 KEPT = ".ferry"
 """What Ferry keeps beside ferry.toml: dependencies that were installed, and the release that was built last."""
@@ -91,11 +92,29 @@ async def _last(site: Site, environment: Environment | None) -> Release:
 
 
 async def _built(site: Site, shelf: Shelf | None, report: Report) -> Built:
+    _make_room(site)
     commit, dirty = await git.commit(site.source)
     with tempfile.TemporaryDirectory(prefix="ferry-") as work:
         built = await build(site.config, _workshop(site, Path(work), shelf), report, commit=commit, dirty=dirty)
-    _written(site.last, model.to_json(built.release))
+    _keep(site, built.release)
     return built
+
+
+def _make_room(site: Site) -> None:
+    """First of all: what takes minutes to build has to lie somewhere. None of it is anything for git."""
+    folder = site.source / KEPT
+    next = "move away what is in its place, or build where you may write"
+    with _told(folder, what="there is no place for what Ferry keeps", next=next):
+        folder.mkdir(exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+
+
+def _keep(site: Site, release: Release) -> None:
+    """Whole or not at all, whatever stops us."""
+    part = site.last.with_name(f"part-{uuid.uuid4().hex}")
+    with _told(site.last):
+        part.write_text(model.to_json(release))
+        part.replace(site.last)
 
 
 def _workshop(site: Site, work: Path, shelf: Shelf | None) -> Workshop:
@@ -129,6 +148,11 @@ async def _run(built: BuiltImage, fetch: Fetch) -> AsyncIterator[str | None]:
 
 
 def check_lock(site: Site) -> Lock:
+    if lockfile.named(site.config) and not (site.source / lockfile.FILE).exists():
+        missing = Mistake(file=lockfile.FILE, line=1, key="", found="no such file", allowed="what `ferry lock` writes")
+        error = ConfigError(lockfile.FILE, (missing,))
+        error.next = "ferry lock"
+        raise error
     lock = lockfile.load(site.source)
     locking.check(site.config, lock)
     return lock
@@ -155,9 +179,19 @@ def write_generated(site: Site) -> list[str]:
 
 
 def _written(path: Path, text: str) -> None:
-    try:
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+@contextmanager
+def _told(
+    path: Path,
+    *,
+    what: str = "a file could not be written",
+    next: str = "mend what it says, then run the same command again",
+) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        why = error.strerror or str(error)
-        raise BuildFailed("a file could not be written", where=str(path), why=why, next="mend what it says") from None
+        raise BuildFailed(what, where=str(path), why=error.strerror or str(error), next=next) from None

@@ -455,8 +455,7 @@ class Release:
 
     async def read(self) -> Built:
         """What was built, as it is published."""
-        WORK.mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="release-", dir=WORK))
+        folder = Path(tempfile.mkdtemp(prefix="release-", dir=_work()))
         await self.files.export(str(folder))
         return kept.read(folder, await self.ferry.externals())
 
@@ -506,6 +505,11 @@ async def _address(service: dagger.Service | None) -> str:
     return await service.endpoint(scheme="http")
 
 
+def _work() -> Path:
+    WORK.mkdir(exist_ok=True)
+    return WORK
+
+
 def _elsewhere(name: str) -> UsageError:
     return UsageError(
         f"this build did not make {name}: it was found published",
@@ -517,8 +521,7 @@ def _elsewhere(name: str) -> UsageError:
 async def _container(built: BuiltImage, fetch: Fetch) -> dagger.Container:
     """The image in the engine, with every layer that it is made of."""
     layers = tuple([Blob(blob.digest, blob.size, await fetch(blob)) for blob in built.image.layers])
-    WORK.mkdir(exist_ok=True)
-    target = WORK / f"{uuid.uuid4().hex}.tar"
+    target = _work() / f"{uuid.uuid4().hex}.tar"
     assemble.layout(replace(built.image, layers=layers), target)
     return dag.container().import_(dag.current_module().workdir_file(str(target)))
 

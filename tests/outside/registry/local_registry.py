@@ -22,10 +22,11 @@ AMD64 = {"os": "linux", "architecture": "amd64"}
 
 @dataclass
 class LocalRegistry:
-    """`answers` are bodies with their types, by path. `down`: it refuses everybody."""
+    """`answers` are bodies with their types, by path. `down`, or a status in `refuses`: it refuses everybody."""
 
     url: str = ""
     down: bool = False
+    refuses: int = 0
     answers: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -75,7 +76,7 @@ def serving() -> Iterator[LocalRegistry]:
             registry.asked.append(f"{self.command} {self.path}")
             kind, body = registry.answers.get(self.path, ("text/plain", b""))
             found = 200 if self.path in registry.answers else 404
-            self.send_response(503 if registry.down else found)
+            self.send_response(registry.refuses or (503 if registry.down else found))
             self.send_header("Content-Type", kind)
             self.send_header("Docker-Content-Digest", digest_of(body))
             self.send_header("Content-Length", str(len(body)))

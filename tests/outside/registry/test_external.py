@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from ferry.errors import RegistryRefused, RegistryUnavailable
+from ferry.errors import RegistryDenied, RegistryRefused, RegistryUnavailable, UsageError
 from ferry.outside.blobs import Store
 from ferry.outside.registry import external
 from ferry.outside.registry.external import Externals
@@ -163,7 +163,8 @@ async def test_a_pin_to_something_else_than_an_image_of_ours_is_refused_as_that(
 async def test_a_name_that_stands_for_nothing_is_a_mistake_in_the_configuration(registry: LocalRegistry) -> None:
     with pytest.raises(RegistryRefused, match="does not exist") as caught:
         await Externals({}, registry.url).digest(SLIM)
-    assert (caught.value.where, caught.value.next) == (SLIM, "mend its name in ferry.toml")
+    assert caught.value.where == f"{SLIM}, through {registry.url}"
+    assert caught.value.next == "mend its name in ferry.toml"
 
 
 @pytest.mark.anyio
@@ -185,3 +186,32 @@ async def test_a_mirror_is_asked_directly_whatever_proxy_the_machine_has(
     monkeypatch.delenv("NO_PROXY", raising=False)
     registry.image(HUBS, "3.13-slim")
     assert await Externals({}, registry.url).base(SLIM)
+
+
+@pytest.mark.anyio
+async def test_one_mirror_that_is_down_is_down_for_all_registries(registry: LocalRegistry) -> None:
+    registry.down = True
+    externals = Externals({}, registry.url, pause=at_once)
+    assert await externals.digest(SLIM) is None
+    before = len(registry.asked)
+    assert await externals.digest("public.ecr.aws/awsguru/adapter:0.9.1") is None
+    assert len(registry.asked) == before
+
+
+@pytest.mark.anyio
+async def test_who_is_not_let_in_reads_that_nobody_logs_in(registry: LocalRegistry) -> None:
+    registry.refuses = 401
+    with pytest.raises(RegistryDenied) as caught:
+        await Externals({}, registry.url).digest(SLIM)
+    assert "without a login" in caught.value.next
+    assert "aws" not in caught.value.next, "our own registry's advice"
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    ["nonsense", "registry:5000", "ftp://there", "http://", "http://[::1", "http://a:99999", "http://me:hunter2@there"],
+)
+def test_a_mirror_is_an_address(mirror: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Externals({}, mirror)
+    assert "hunter2" not in f"{caught.value} {caught.value.where} {caught.value.why}"

@@ -15,16 +15,17 @@ from anyio import to_thread
 
 from ferry import inputs
 from ferry.config import ZipArtifact
-from ferry.errors import FerryError
+from ferry.errors import BuildFailed
 from ferry.model import Artifact, Finding, Kind, Release, Severity
 from ferry.outside.builder import DEPENDENCIES
 from ferry.outside.builder.assemble import Image, Layer, assemble, read_layout
 from ferry.outside.builder.layer import adapter_layer, layer
 from ferry.outside.builder.normal import normalised
 from ferry.outside.builder.package import dependencies_zip, package
+from ferry.verbs.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from pathlib import Path
 
     from ferry.config import Config, ImageArtifact, Recipe
@@ -133,6 +134,9 @@ class Built:
 
 async def build(config: Config, workshop: Workshop, report: Report, *, commit: str, dirty: bool) -> Built:
     wanted = await want(config, workshop, report)
+    missing = {it for one in wanted for it in one.stand_ins}
+    if missing and workshop.shelf and workshop.shelf.is_real:
+        raise for_trying_out(missing, where=", ".join(one.name for one in wanted if one.stand_ins))
     if workshop.shelf:
         known = await workshop.shelf.release(wanted, commit=commit, dirty=dirty)
         described = await workshop.shelf.complete(known) if known else None
@@ -140,13 +144,7 @@ async def build(config: Config, workshop: Workshop, report: Report, *, commit: s
             _tell(known, report)
             return Built(release=known, described=described, recorded=True)
     bench = _Bench(workshop, report)
-    try:
-        async with anyio.create_task_group() as side_by_side:
-            for one in wanted:
-                side_by_side.start_soon(bench.make, one)
-    except* FerryError as failed:
-        # The others were stopped because of the first: it alone is to be told.
-        raise failed.exceptions[0] from None
+    await together(bench.make, wanted)
     release = Release(commit=commit, dirty=dirty, artifacts=tuple(bench.made[one.name] for one in wanted))
     return Built(release=release, images=bench.images, packages=bench.packages)
 
@@ -206,7 +204,12 @@ async def want(config: Config, workshop: Workshop, report: Report) -> tuple[Want
 
 
 async def _image_wanted(artifact: ImageArtifact, recipe: Recipe, workshop: Workshop, tree: Path, python: str) -> Wanted:
-    externals = {image: await workshop.externals.digest(image) for image in (recipe.base, recipe.adapter) if image}
+    externals: dict[str, str | None] = {image: None for image in (recipe.base, recipe.adapter) if image}
+
+    async def ask(image: str) -> None:
+        externals[image] = await workshop.externals.digest(image)
+
+    await together(ask, list(externals))  # a registry that is silent is waited for
     said = inputs.of_image(recipe, tree=tree, python=python, externals=externals, also=artifact.inputs)
     missing = tuple(image for image, digest in externals.items() if digest is None)
     installed = _dependencies(tree / recipe.lock, DEPENDENCIES, python)
@@ -230,6 +233,15 @@ def _paths(config: Config) -> tuple[str, ...]:
         else:
             paths[str(artifact.dockerfile)] = None
     return tuple(paths)
+
+
+def for_trying_out(missing: Collection[str], *, where: str) -> BuildFailed:
+    return BuildFailed(
+        "this release is for trying out, not for an AWS account",
+        where=where,
+        why=f"something stands in for: {', '.join(sorted(missing))}",
+        next="build where these can be had; `ferry lock` pins the ones that are to be used",
+    )
 
 
 def _stood_in(what: str) -> Finding:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ferry.errors import AwsError, Blocked, BuildFailed, RegistryRefused
+from ferry.errors import AwsError, Blocked, RegistryRefused
 from ferry.guards import image as guard
 from ferry.model import Kind, Severity, Threshold
 from ferry.outside.aws.bucket import checksum
 from ferry.outside.blobs import digest_of
 from ferry.outside.builder.assemble import Layer, assemble
 from ferry.verbs import places
+from ferry.verbs.build import for_trying_out
 from ferry.verbs.lenders import lenders
 from ferry.verbs.prove import prove_images
 from ferry.verbs.shelf import Shelf
@@ -65,14 +66,9 @@ def references(config: Config, environment: Environment, release: Release) -> Re
 
 def refuse_stand_ins(release: Release, depot: Depot) -> None:
     """What was made for trying out stays where AWS is a stand-in too."""
-    missing = sorted({stand_in for artifact in release.artifacts for stand_in in artifact.stand_ins})
+    missing = {stand_in for artifact in release.artifacts for stand_in in artifact.stand_ins}
     if missing and not depot.stand_in:
-        raise BuildFailed(
-            "this release is for trying out, not for an AWS account",
-            where=release.id,
-            why=f"something stands in for: {', '.join(missing)}",
-            next="build where these can be had; `ferry lock` pins the ones that are to be used",
-        )
+        raise for_trying_out(missing, where=release.id)
 
 
 async def publish(built: Built, target: Target, run: Run) -> None:
@@ -147,7 +143,7 @@ async def _push(artifact: Artifact, built: BuiltImage, target: Target, step: Ste
     if cache and built.dependencies:
         mounts = (cache,)
         await _keep_dependencies(built.dependencies, cache, depot, step)
-    step.say(f"pushing {artifact.size / 1e6:.1f} MB")
+    step.say(f"pushing what is not there of {artifact.size / 1e6:.1f} MB")
     async with lenders(built, (depot.registry, cache) if cache else None) as others:
         sent = await depot.registry.push(
             repository, built.image, (artifact.digest,), mounts=mounts, others=others.shops

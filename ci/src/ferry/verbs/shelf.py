@@ -33,6 +33,11 @@ class Shelf:
         self._environment = environment
         self._depot = depot
 
+    @property
+    def is_real(self) -> bool:
+        """AWS itself: it takes nothing that something stands in for."""
+        return not self._depot.stand_in
+
     async def release(self, wanted: Sequence[Wanted], *, commit: str, dirty: bool) -> Release | None:
         """What was published last, if it is what is wanted now."""
         try:

@@ -66,7 +66,10 @@ class Access:
             known = found.get_frozen_credentials() if found else None
         except BotoCoreError as error:
             raise CredentialsError(
-                "the AWS credentials of this machine cannot be used", where="AWS", why=str(error), next="aws sso login"
+                "the AWS credentials of this machine cannot be used",
+                where="AWS",
+                why=str(error),
+                next="check AWS_PROFILE and what `aws configure list-profiles` says, or log in: aws sso login",
             ) from error
         if known is None or not known.access_key or not known.secret_key:
             raise CredentialsError(

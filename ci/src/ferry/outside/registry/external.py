@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 
-from ferry.errors import RegistryRefused, RegistryUnavailable
+from ferry.errors import FerryError, RegistryDenied, RegistryRefused, RegistryUnavailable, UsageError
 from ferry.outside.registry.client import Registry
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 HUB = "registry-1.docker.io"
 HUB_TOO = ("docker.io", "index.docker.io")
 """What people call it; there is no registry under these names."""
+LAST_PORT = 65535
+NO_LOGIN = "external images are asked for without a login: for one that wants it, name a mirror that does not"
 
 
 def parse(name: str) -> tuple[str, str, str]:
@@ -43,7 +46,7 @@ class Externals:
         self, lock: Mapping[str, str], mirror: str = "", *, offline: bool = False, pause: Pause = anyio.sleep
     ) -> None:
         self._lock = lock
-        self._mirror = mirror
+        self._mirror = _sound(mirror) if mirror else ""
         self._offline = offline
         self._pause = pause
         self._digests: dict[str, str] = {}
@@ -113,16 +116,42 @@ class Externals:
 
     @asynccontextmanager
     async def _asking(self, host: str) -> AsyncIterator[Registry]:
-        """One question at a time to each registry: whoever comes second finds what the first was told."""
-        async with self._turns.setdefault(host, anyio.Lock()):
-            if host in self._silent:
-                raise self._silent[host]
+        """One question at a time to each address: whoever comes second finds what the first was told."""
+        address = self._mirror or host
+        async with self._turns.setdefault(address, anyio.Lock()):
+            if address in self._silent:
+                raise self._silent[address]
             try:
                 async with self._dialled(host) as registry:
                     yield registry
-            except RegistryUnavailable as error:
-                self._silent[host] = error
+            except FerryError as error:
+                if self._mirror:
+                    error.where += f", through {self._mirror}"
+                if isinstance(error, RegistryDenied):
+                    error.next = f"check its name; {NO_LOGIN}"
+                if isinstance(error, RegistryUnavailable):
+                    self._silent[address] = error
                 raise
+
+
+def _sound(mirror: str) -> str:
+    if not _is_address(mirror):
+        raise UsageError(
+            "the mirror is not the address of a registry",
+            # What may hold a login is not repeated: others read what we print.
+            where="the mirror" if "@" in mirror else mirror,
+            why="expected http:// or https://, a host and perhaps a port, and no login",
+            next="name one such as http://127.0.0.1:5000",
+        )
+    return mirror
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 0) <= LAST_PORT and not url.userinfo
 
 
 def _unasked(name: str) -> RegistryUnavailable:

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from ferry import lockfile
 from ferry.config import load
 from ferry.outside.aws import Access, Credentials
 from ferry.outside.terraform import mirror
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 60
 CALL_SECONDS = 600
+MIRROR = os.environ.get("FERRY_TEST_IMAGE_MIRROR", "")
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,20 @@ class Engine:
             check=False,
         )
 
+    def done(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What has to succeed, with what it said on the way."""
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done
+
     def call(self, *words: str) -> str:
         """The result of a call that has to succeed."""
-        done = self.run("call", *words)
-        assert done.returncode == 0, done.stderr[-4000:]
-        return done.stdout
+        return self.done("call", *words).stdout
+
+    def copy(self, place: Path) -> Engine:
+        """Another clone, for a test that changes something in it."""
+        shutil.copytree(self.clone, place, symlinks=True)
+        return Engine(place)
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +86,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     for name in filter(lambda name: (ROOT / name).is_file(), files.stdout.splitlines()):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, clone / name)
+    if MIRROR:
+        # Under the same names a mirror may hold other images than those that are pinned.
+        (clone / lockfile.FILE).unlink(missing_ok=True)
     subprocess.run(["git", "init", "--quiet"], cwd=clone, check=True)
     return Engine(clone)
 
@@ -83,8 +98,7 @@ def closed_network() -> list[str]:
     """What has to be said where the world cannot be reached."""
     providers = mirror.find()
     flags = [f"--providers={providers}"] if providers else []
-    images = os.environ.get("FERRY_TEST_IMAGE_MIRROR")
-    return [*flags, f"--image-mirror={images}"] if images else flags
+    return [*flags, f"--image-mirror={MIRROR}"] if MIRROR else flags
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,12 @@ class Aws:
 
 @pytest.fixture
 def aws(tmp_path: Path, closed_network: list[str]) -> Iterator[Aws]:
+    with boxed(tmp_path, closed_network) as box:
+        yield box
+
+
+@contextmanager
+def boxed(folder: Path, closed_network: list[str]) -> Iterator[Aws]:
     with subprocess.Popen([sys.executable, "-m", "awsbox", "--json"], stdout=subprocess.PIPE, text=True) as box:
         try:
             assert box.stdout is not None
@@ -105,8 +125,8 @@ def aws(tmp_path: Path, closed_network: list[str]) -> Iterator[Aws]:
             keys = said["users"][-1]
             credentials = Credentials(key=keys["key"], secret=keys["secret"])
             access = Access(region="us-east-1", endpoint=said["endpoint"], credentials=credentials)
-            deployer = anyio.run(_set_up, access, tmp_path / "set-up")
-            secret = tmp_path / "credentials.json"
+            deployer = anyio.run(_set_up, access, folder / "set-up")
+            secret = folder / "credentials.json"
             # With the newline that `cmd:` and `file:` secrets keep.
             secret.write_text(json.dumps({"Version": 1, **deployer}) + "\n")
             port = said["endpoint"].rpartition(":")[2]

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 
-from ferry.config import load
-from ferry.outside.builder.assemble import digest_of
-from ferry.outside.builder.host import HostBuilder
-from ferry.outside.registry import ecr
-from ferry.report import Report
-from ferry.verbs.build import Built, build
-
 if TYPE_CHECKING:
-    from ferry.outside.aws import Access
-    from tests.engine.conftest import Aws, Engine
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+    from tests.engine.conftest import Aws, Engine
 
 pytestmark = pytest.mark.engine
 REPOSITORY = "preprod-sse-streaming-lambda"
@@ -90,48 +79,3 @@ def test_a_plan_is_looked_at_and_then_refused_because_its_release_is_not_publish
     assert refused.returncode == 1
     assert "error: the release is not published" in refused.stderr
     assert "Traceback" not in refused.stderr
-
-
-def test_both_builders_make_the_same_bytes(engine: Engine, aws: Aws) -> None:
-    engine.call(*aws.flags, "build", "publish", "--env=preprod")
-    packages = json.loads(engine.call(*aws.flags, "build", "manifest"))["artifacts"][1:]
-
-    host = anyio.run(_built_here)
-    assert anyio.run(_layers_in, aws.access)[-2:] == [layer.digest for layer in host.images["sse-streaming"].layers]
-    assert [package["digest"] for package in packages] == [digest_of(data) for data in host.packages.values()]
-
-
-async def _layers_in(access: Access) -> list[str]:
-    async with await ecr.open_registry(access, "111122223333") as registry:
-        return [layer.digest for layer in (await registry.pull(REPOSITORY, "latest")).layers]
-
-
-async def _built_here() -> Built:
-    with tempfile.TemporaryDirectory() as work:
-        builder = HostBuilder(ROOT, Path(work))
-        return await build(load(ROOT / "ferry.toml"), builder, Report(), commit="0" * 40, dirty=True)
-
-
-def test_the_image_is_a_container_to_go_on_with(engine: Engine, closed_network: list[str]) -> None:
-    manifest = json.loads(engine.call(*closed_network, "build", "manifest"))
-    if "python:3.13-slim" in manifest["artifacts"][0]["stand_ins"]:
-        pytest.skip("the base image cannot be reached, and something stands in for it")
-    program = "import fastapi; import sse_streaming.app; print(fastapi.__name__)"
-
-    said = engine.call(
-        *closed_network, "build", "image", "--name=sse-streaming",
-        "with-exec", "--args=python", "--args=-c", f"--args={program}", "stdout",
-    )  # fmt: skip
-
-    assert said.strip() == "fastapi"
-
-
-@pytest.mark.req("B-07")
-def test_the_image_starts_and_streams_before_anyone_publishes_it(engine: Engine, closed_network: list[str]) -> None:
-    manifest = json.loads(engine.call(*closed_network, "build", "manifest"))
-    if "python:3.13-slim" in manifest["artifacts"][0]["stand_ins"]:
-        pytest.skip("the base image cannot be reached, and something stands in for it")
-
-    proven = engine.call(*closed_network, "build", "prove", "--name=sse-streaming")
-
-    assert proven.strip() == "the canary finds sse-streaming healthy"

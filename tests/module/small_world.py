@@ -125,7 +125,9 @@ class Aws(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         if "list-type=2" in query:
-            keys = "".join(f"<Contents><Key>{it.partition('/preprod-packages/')[2]}</Key></Contents>" for it in self.kept)
+            keys = "".join(
+                f"<Contents><Key>{it.partition('/preprod-packages/')[2]}</Key></Contents>" for it in self.kept
+            )
             self._answer(200, f"<ListBucketResult>{keys}<IsTruncated>false</IsTruncated></ListBucketResult>".encode())
             return
         found = self.kept.get(path) or BASE.get(path) or (EARLIER.encode() if path == LATEST else None)

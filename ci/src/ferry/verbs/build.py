@@ -22,6 +22,7 @@ from ferry.outside.builder.assemble import Image, Layer, assemble, read_layout
 from ferry.outside.builder.layer import adapter_layer, layer
 from ferry.outside.builder.normal import normalised
 from ferry.outside.builder.package import dependencies_zip, package
+from ferry.report import words
 from ferry.verbs.together import together
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ async def want(config: Config, workshop: Workshop, report: Report) -> tuple[Want
                 wanted.append(replace(one, stand_ins=one.stand_ins + unlike))
         for missing in sorted({it for one in wanted for it in one.stand_ins}):
             report.found(_stood_in(missing))
-        step.done(f"{len(wanted)} artifacts")
+        step.done(words.count(len(wanted), "artifact"))
     return tuple(wanted)
 
 

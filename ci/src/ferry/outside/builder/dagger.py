@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 UV = "uv==0.13.8"
 CACHE = "/var/cache/uv"
 SCRIPT = "/bytecode.py"
+BYTECODE = "src/ferry/outside/builder/bytecode.py"
+"""Where the script lies in the module. Its text would be in every log that shows what the engine is told."""
 VERSION = ("python", "-c", "import platform; print(platform.python_version())")
 
 
@@ -71,15 +73,17 @@ class DaggerBuilder:
         image = context.docker_build(dockerfile=dockerfile, platform=dagger.Platform("linux/amd64"))
         target = _folder("image") / "image.tar"
         try:
+            # Compressed it is when it is the same everywhere.
             await image.as_tarball(
-                forced_compression=dagger.ImageLayerCompression.Gzip, media_types=dagger.ImageMediaTypes.OCIMediaTypes
+                forced_compression=dagger.ImageLayerCompression.Uncompressed,
+                media_types=dagger.ImageMediaTypes.OCIMediaTypes,
             ).export(str(target))
         except dagger.ExecError as error:
             said = builder.last(error.stderr or error.stdout)
             raise BuildFailed(
                 "a step of the Dockerfile fails",
                 where=dockerfile,
-                why=f"{' '.join(error.command)} ended with {error.exit_code}\n{said}",
+                why=f"{' '.join(error.command)} ended with {error.exit_code}\n{said}".strip(),
                 next="mend the step; `docker build` shows the same",
             ) from error
         return target
@@ -88,7 +92,7 @@ class DaggerBuilder:
         done = (
             dag.container()
             .from_(self._python)
-            .with_new_file(SCRIPT, builder.BYTECODE.read_text())
+            .with_file(SCRIPT, dag.current_module().source().file(BYTECODE))
             .with_directory("/out", folder)
             .with_exec(["python", SCRIPT, "/out"], expect=dagger.ReturnType.ANY)
         )

@@ -319,8 +319,12 @@ def test_it_can_be_used_by_keyboard_alone(browser: Browser, dev: Site) -> None:
         press("m")  # a select takes its choice by the first letter
         expect(window.items.first).to_contain_text("markets", ignore_case=True)
         press("Tab")
-        press("ArrowRight")
+        with window.page.expect_response(lambda answer: "label=positive" in answer.url):
+            press("ArrowRight")
         expect(window.page.get_by_role("radio", name="Positive")).to_be_checked()
+        # Until the chosen items are there, those of before are counted, or none.
+        expect(window.page.locator("#feed")).to_have_attribute("aria-busy", "false")
+        expect(window.items.first).to_be_visible()
         more = window.page.get_by_role("button", name="Load more")
         expect(more).to_be_visible()
         seen = window.items.count()

@@ -221,7 +221,8 @@ def test_forty_columns_are_enough() -> None:
     assert live
     assert all(len(line) <= 40 for line in live)
     assert any(line.strip().startswith("pushing layer 2") for line in live)
-    assert "✓ Publish the image with a title that is far too long for this · 3 layers, 1 pushed · 0.0 s" in text
+    said = r"✓ Publish the image with a title that is far too long for this · 3 layers, 1 pushed · \d\.\d s"
+    assert re.search(said, text)
 
 
 def test_rich_is_imported_for_a_live_terminal_alone() -> None:

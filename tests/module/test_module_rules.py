@@ -187,6 +187,7 @@ def test_ferry(declared: Declared, rule: Rule) -> None:
     assert rule(declared) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("world")
 def test_ferry_shows_no_secret_and_runs_each_step_anew(
     engine: ConnectedEngine, ferry: type, declared: Declared, subtests: pytest.Subtests

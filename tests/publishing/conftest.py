@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from tests.publishing.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from awsbox.faults import Switchboard
     from tests.awsbox.people import Account
@@ -93,3 +93,10 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for patient in (Registry, Externals):
         monkeypatch.setitem(patient.__init__.__kwdefaults__ or {}, "pause", pause)
     return seconds
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each builds, or waits for a registry: together they are too much for the fast tests."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)

@@ -14,7 +14,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ferry.errors import BuildFailed
-from ferry.outside.builder import DEPENDENCIES, RECORDS, install
+from ferry.outside.builder import DEPENDENCIES, NOT_COPIED, RECORDS, install
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,6 @@ NAME = "Dockerfile"
 LOCK = "/requirements.lock"
 APPLICATION = "/application"
 """Where the application is made ready, whatever else the base has in its workdir."""
-LEFT_OUT = ("__pycache__", "*.pyc", ".git", ".venv", ".env", ".*_cache", "requirements.*", NAME)
-"""The builders' own list: the folder that is copied is the one people work in."""
 COMPILE = "python -m compileall -q -j 0 --invalidation-mode unchecked-hash"
 PLAIN = re.compile(r"[A-Za-z0-9_./:=@,+-]+")
 FOREIGN = re.compile(r"""["'$*?<\[\]\\]|^-""")
@@ -108,7 +106,7 @@ def _from(image: str, pins: Mapping[str, str], stage: str = "") -> str:
 
 
 def _cleaned(folder: str) -> str:
-    return f"find {folder} {_any_of(LEFT_OUT)} -prune -exec rm -rf {{}} +"
+    return f"find {folder} {_any_of(NOT_COPIED)} -prune -exec rm -rf {{}} +"
 
 
 def _any_of(patterns: Sequence[str]) -> str:

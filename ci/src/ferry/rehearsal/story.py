@@ -11,6 +11,7 @@ from ferry.errors import ProofFailed
 from ferry.outside.blobs import Store
 from ferry.outside.builder.assemble import Image, assemble
 from ferry.outside.builder.host import HostBuilder
+from ferry.outside.git import NO_COMMIT
 from ferry.outside.registry.external import Externals
 from ferry.rehearsal import stage as stages
 from ferry.rehearsal.stage import Play
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ferry.verbs.build import Built
 
 LEFTOVER_TAG = "left-by-a-killed-run"
-NO_COMMIT = "0" * 40
-"""A rehearsal builds what lies in the folder, whatever git says of it."""
 
 
 async def rehearse(
@@ -48,6 +47,7 @@ async def rehearse(
     with tempfile.TemporaryDirectory(prefix="ferry-") as work:
         play = Play(config=config, environment=target, source=source, work=Path(work), report=report)
         async with stages.opened(play) as stage:
+            # What lies in the folder, whatever git says of it.
             built = await build(config, _workshop(play), report, commit=NO_COMMIT, dirty=True)
             leftovers = [await _leave_an_orphan(stage, name) for name in built.images]
             await deploy(config, target, built, stage.hands, report)

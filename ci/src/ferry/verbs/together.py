@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 async def together[T](call: Callable[[T], Coroutine[Any, Any, None]], each: Iterable[T]) -> None:
     """The first failure stops the others, and it alone is to be told: they failed because of it."""
+    first: FerryError | None = None
     try:
         async with anyio.create_task_group() as tasks:
             for one in each:
                 tasks.start_soon(call, one)
     except* FerryError as failed:
-        raise failed.exceptions[0] from None
+        first = next(error for error in failed.exceptions if isinstance(error, FerryError))
+    if first:
+        raise first  # out here it keeps the cause that it came with

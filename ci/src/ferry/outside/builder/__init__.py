@@ -23,9 +23,9 @@ BYTECODE = Path(__file__).with_name("bytecode.py")
 """The script that compiles; it needs nothing but the interpreter whose bytecode is wanted."""
 LAST_LINES = 12
 
-LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", ".git", ".venv", ".env", ".*_cache", "requirements.*", "Dockerfile"
-)
+NOT_COPIED = ("__pycache__", "*.pyc", ".git", ".venv", ".env", ".*_cache", "requirements.*", "Dockerfile")
+"""What lies in an application's folder and is no part of it: people work there."""
+LEFT_OUT = shutil.ignore_patterns(*NOT_COPIED)
 
 # What says when, where and by whom it was installed: none of it is a property of what is built. Bytecode is made here;
 # a wheel that brings its own, or a script whose first line names this machine's interpreter, is not taken at its word.

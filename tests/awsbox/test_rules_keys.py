@@ -127,6 +127,34 @@ def test_deny_for_everybody_but_another_locks_out(account: Account) -> None:
     assert caller.client("kms").create_key(Policy=policy(root(account), spared))
 
 
+def test_deny_for_everybody_but_the_caller_locks_out_who_has_a_boundary(account: Account) -> None:
+    boundary = account.root.client("iam").create_policy(PolicyName="keys-all", PolicyDocument=policy(allow("*")))
+    caller = account.user(CREATE, CHANGE, boundary=boundary["Policy"]["Arn"])
+    others = {"Effect": "Deny", "NotPrincipal": {"AWS": caller.arn}, "Action": "kms:PutKeyPolicy", "Resource": "*"}
+
+    with refused(caller.client("kms"), "MalformedPolicyDocumentException", LOCKED_OUT):
+        caller.client("kms").create_key(Policy=policy(root(account), others))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Bool": {"aws:SecureTransport": "true"}},
+        {"Bool": {"aws:ViaAWSService": "false"}},
+        {"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "false"}},
+        {"Null": {"aws:TagKeys": "true"}},
+        {"Null": {"kms:ViaService": "true"}},
+    ],
+    ids=lambda condition: next(iter(next(iter(condition.values())))),
+)
+def test_what_the_later_call_will_say_of_itself(account: Account, condition: dict[str, Any]) -> None:
+    caller = account.user(CREATE)
+    said = policy(granting(caller.arn, Condition=condition))
+
+    key = caller.client("kms").create_key(Policy=said)["KeyMetadata"]["KeyId"]
+    assert caller.client("kms").put_key_policy(KeyId=key, Policy=said)
+
+
 def test_bypass_is_taken_at_its_word(account: Account) -> None:
     kms = account.user(CREATE).client("kms")
 

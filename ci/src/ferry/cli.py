@@ -18,6 +18,7 @@ import traceback
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -47,10 +48,12 @@ from ferry.errors import (
 from ferry.report import Report, failure, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ferry.report import Reader
 
+CHANGES = 2
+"""The exit code of a plan that has changes."""
 WIDEST_HELP = 100
 _MEANING = re.compile(r"── (?P<name>\w+) +\d+ +(?P<meaning>.+)")
 MEANINGS = {line["name"]: line["meaning"] for line in _MEANING.finditer(errors.__doc__ or "")}
@@ -94,10 +97,11 @@ class Command(TyperCommand):
             formatter.write_dl([tuple(line.split("\t")) for line in (self.epilog or "").splitlines()])
 
 
-def _ends(*own: type[FerryError]) -> str:
-    """How a command can end; the last four are possible everywhere."""
+def _ends(*own: type[FerryError], also: Mapping[int, str] = MappingProxyType({})) -> str:
+    """How a command can end; the last four are possible everywhere. `also` are ends that are no failure."""
     known: list[type[FerryError]] = [*own, UsageError, InternalError, OutputLost, Interrupted]
     lines = [f"{error.exit_code}\t{error.__name__}: {MEANINGS.get(error.__name__, '')}" for error in known]
+    lines += [f"{code}\t{meaning}" for code, meaning in also.items()]
     return "\n".join(["0\tdone", *sorted(lines, key=lambda line: int(line.partition("\t")[0]))])
 
 
@@ -193,6 +197,47 @@ def rehearse(
         sys.stdout.write(record.render(report.events))
 
 
+@app.command(cls=Command, epilog=_ends(Blocked, ConfigError, RecordError))
+def guard(
+    context: typer.Context,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What `terraform show -json PLANFILE` printed.")],
+    *,
+    environment: Annotated[str, typer.Option("--env", metavar="NAME", help="The environment that it is for.")] = "",
+    deployer: Annotated[str, typer.Option("--as", metavar="ARN", help="Who applies it: user or role.")] = "",
+    identity_policy: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A policy that is attached to who applies it; again for more."),
+    ] = None,
+    source: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder that holds ferry.toml, if there is one.")
+    ] = Path(),
+    json: Json = False,
+) -> None:
+    """Look at anyone's plan for what nobody should let it do: lockouts, lost data, the wrong state, open doors.
+
+    With a ferry.toml that knows the environment, what it says counts, and its [[allow]] lets pass. Exit code 3:
+    something must not be applied.
+
+    With --json: {"findings": [{"guard", "severity", "verdict", "address", "what", "why", "next"}]}.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from ferry.report.events import Found  # noqa: PLC0415
+    from ferry.report.terminal import lines  # noqa: PLC0415
+    from ferry.shape import plain  # noqa: PLC0415
+    from ferry.verbs import guard as guarding  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    said, known = guarding.told(source / "ferry.toml", environment, deployer, tuple(identity_policy or ()))
+    found = guarding.guard(guarding.text(plan), said, known, today=datetime.now(UTC).date())
+    blocking = guarding.blocking(found)
+    text = [line for finding in found for line in lines(Found(finding=finding))]
+    text.append(f"{len(blocking)} of {len(found)} findings stop it" if blocking else "nothing stops it")
+    session.answer("\n".join(text), findings=[plain(finding) for finding in found])
+    if blocking:
+        raise typer.Exit(Blocked.exit_code)
+
+
 Source = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder that holds ferry.toml.")]
 Mirror = Annotated[
     str, typer.Option(metavar="URL", help="A registry that holds the external images, where theirs cannot be reached.")
@@ -270,6 +315,72 @@ def publish(
     images, packages = dict(places.images), {name: dict(said) for name, said in places.packages.items()}
     lines = [release.id, *images.values(), *(said["key"] for said in packages.values())]
     session.answer("\n".join(lines), release=release.id, images=images, packages=packages)
+
+
+_DEPLOYS = (*_BUILDS, Blocked, BoxError, ProofFailed, TerraformFailed)
+Environment = Annotated[str, typer.Option("--env", metavar="NAME", help="The environment of ferry.toml.")]
+
+
+@app.command(cls=Command, epilog=_ends(*_DEPLOYS, also={CHANGES: "there are changes"}))
+def plan(
+    context: typer.Context,
+    *,
+    environment: Environment,
+    source: Source = Path(),
+    mirror: Mirror = "",
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Say what a deployment would do, after everything that exists already was found. Changes nothing.
+
+    Exit code 0: nothing to do; 2: there are changes; 3: a guard has something against them.
+
+    With --json: {"changes": [{"address", "action", "imports"}], "findings": [{"guard", "severity", …}]}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host  # noqa: PLC0415
+    from ferry.report.events import Found  # noqa: PLC0415
+    from ferry.shape import plain  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, known = _site(source, environment, mirror, offline=offline)
+    with session.reporting(*_written(source / ".ferry/plan.html", source / ".ferry/plan.json", title="Plan")) as report:
+        planned = anyio.run(host.plan_release, site, known, report)
+    touched = planned.touched()
+    session.answer(
+        f"{len(touched)} resources would change" if touched else "nothing to do",
+        changes=[{"address": it.address, "action": it.action.value, "imports": it.imports} for it in touched],
+        findings=[plain(event.finding) for event in report.events if isinstance(event, Found)],
+    )
+    if touched:
+        raise typer.Exit(CHANGES)
+
+
+@app.command(cls=Command, epilog=_ends(*_DEPLOYS))
+def deploy(
+    context: typer.Context,
+    *,
+    environment: Environment,
+    source: Source = Path(),
+    mirror: Mirror = "",
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Build what is not published yet, publish, plan, guard, apply exactly that plan, and ask the result.
+
+    With --json: {"environment", "release": id}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, known = _site(source, environment, mirror, offline=offline)
+    page, data = source / ".ferry/deploy.html", source / ".ferry/deploy.json"
+    with session.reporting(*_written(page, data, title=f"Deployment to {environment}")) as report:
+        release = anyio.run(host.deploy_release, site, known, report)
+    session.answer(f"{environment} runs {release.id}", environment=environment, release=release.id)
 
 
 @app.command(cls=Command, epilog=_ends(BuildFailed, ConfigError, RegistryDenied, RegistryRefused, RegistryUnavailable))

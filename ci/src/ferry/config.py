@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from ferry import shape
 from ferry.errors import ConfigError, Mistake, UsageError
-from ferry.model import Environment, Kind, Name, Region, RelativePath, State
+from ferry.model import Allowance, Environment, Kind, Name, Region, RelativePath, State
 from ferry.shape import Count, FromKey, Misfit, Misshapen, Number, Text, dotted, nearest, show
 from ferry.toml_lines import key_lines
 
@@ -223,6 +223,15 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """In what the environments may differ, beside their names and accounts."""
+
+    allow: Annotated[
+        tuple[str, ...], "Patterns of `address:attribute`, such as 'aws_cloudwatch_event_rule.*:schedule_expression'."
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notifications:
     """Who hears of a deployment that failed, waits, recovered or was rolled back."""
 
@@ -263,6 +272,8 @@ class Config:
     rehearsal: Annotated[Rehearsal, "What `ferry rehearse` puts into its AWS in a box."] = Rehearsal()
     retention: Annotated[Retention, "What is kept to go back to."] = Retention()
     notifications: Annotated[Notifications, "Who hears of it."] = Notifications()
+    parity: Annotated[Parity, "In what the environments may differ."] = Parity()
+    allow: Annotated[tuple[Allowance, ...], "What guards would stop, and may pass for now."] = ()
 
     @staticmethod
     def rules(given: Mapping[str, object]) -> Iterator[Misfit]:

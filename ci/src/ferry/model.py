@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
@@ -61,6 +62,19 @@ class Finding:
     what: str
     why: str = ""
     next: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """One finding that would stop a run and may pass for now: of one guard, at one address."""
+
+    guard: Annotated[Name, "The guard that stops it, as its finding says."]
+    address: Annotated[str, "The resource, in Terraform's words; exactly one."]
+    reason: Annotated[
+        str, Text(pattern=r"[\s\S]{10,}", says="a reason, of at least 10 characters"), "Why; the report says it."
+    ]
+    until: Annotated[date, "The last day on which it may pass."]
+    environment: Annotated[Name, "Where it may pass; everywhere if not said."] = ""
 
 
 class Kind(StrEnum):

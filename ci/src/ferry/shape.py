@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
@@ -100,6 +101,8 @@ def plain(value: Any) -> Any:
     match value:
         case StrEnum():
             return value.value
+        case date():
+            return value.isoformat()
         case Mapping():
             return {key: plain(item) for key, item in value.items()}
         case tuple():
@@ -214,6 +217,24 @@ class _FlagShape:
 
     def schema(self) -> dict[str, Any]:
         return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class _DateShape:
+    """TOML has dates of its own; JSON writes them as text."""
+
+    allowed: str = "a date, such as 2026-12-31"
+
+    def read(self, data: object, path: Path, bad: list[Misfit]) -> Any:
+        if type(data) is date:  # a time of day on it would be ignored without a word
+            return data
+        try:
+            return date.fromisoformat(data) if isinstance(data, str) else _refuse(data, self.allowed, path, bad)
+        except ValueError:
+            return _refuse(data, self.allowed, path, bad)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +461,8 @@ def _scalar(base: Any, notes: tuple[Any, ...]) -> _Shape:
         return _TextShape(_note(Text, notes, Text()))
     if base is bool:
         return _FlagShape()
+    if base is date:
+        return _DateShape()
     if base in (int, float):
         return _NumberShape(base, _note(Number, notes, Number()))
     if isinstance(base, type) and issubclass(base, StrEnum):

@@ -26,14 +26,20 @@ class Action(StrEnum):
 class Change:
     """One managed resource. `imports` is the id that it is adopted by; empty when it is not.
 
-    `after` may hold secrets: terraform writes sensitive values into a plan in the clear.
+    `before` and `after` may hold secrets: terraform writes sensitive values into a plan in the clear. `unknown` has
+    the shape of `after`, with True for each value that only the apply will know. `forgets`: it leaves the state alone,
+    and the object stays behind. `reason` is terraform's own word for why it replaces or destroys.
     """
 
     address: str
     type: str
     action: Action
     after: Mapping[str, Any] = field(repr=False)
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
     imports: str = ""
+    forgets: bool = False
+    reason: str = ""
     replace_paths: tuple[str, ...] = ()
 
 
@@ -86,6 +92,10 @@ def _change(entry: Mapping[str, Any]) -> Change:
         type=str(entry["type"]),
         action=_action(change["actions"]),
         after=dict(change.get("after") or {}),
+        before=dict(change.get("before") or {}),
+        unknown=dict(change.get("after_unknown") or {}),
+        forgets="forget" in change["actions"],
+        reason=str(entry.get("action_reason") or ""),
         # Not every import has an id that is known: it is an adoption all the same.
         imports="" if importing is None else str(importing.get("id") or "an id not known yet"),
         replace_paths=tuple(".".join(str(part) for part in path) for path in change.get("replace_paths", [])),

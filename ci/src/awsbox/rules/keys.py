@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from awsbox.authority import evaluation
 from awsbox.calls import Answer, refusal
 from awsbox.rules import principals, stores
 
@@ -23,6 +24,13 @@ UNKNOWN = "Policy contains a statement with one or more invalid principals."
 NOBODY = "Policy contains a statement with no principal."
 TOO_LONG = "The policy exceeds the maximum length of {} bytes."
 MAX_BYTES = 32 * 1024
+# What every PutKeyPolicy says that is called directly and does not bypass the check; it has no tags.
+DIRECT = {
+    "aws:principalisawsservice": "false",
+    "aws:tagkeys": None,
+    "aws:viaawsservice": "false",
+    "kms:bypasspolicylockoutsafetycheck": "false",
+}
 
 
 async def create(call: Call, way: Next) -> Answer:
@@ -76,12 +84,15 @@ def may_change(call: Call, arn: str, text: str, tags: dict[str, str]) -> bool:
         action="kms:PutKeyPolicy",
         resource_arn=arn,
         region=stores.region(),
+        secure_transport=True,
         service_context={f"aws:resourcetag/{name}".lower(): value for name, value in tags.items()}
-        | {"kms:calleraccount": caller.account},
+        | {"kms:calleraccount": caller.account, **DIRECT},
         principal_keys=caller.keys,
     )
     identity = evaluator.evaluate(asked, [everything] if caller.policies is None else caller.policies, *caller.limits)
-    policy = {"Statement": [_plain(one, caller.arn) for one in principals.statements(json.loads(text)) if _works(one)]}
+    bounded = "permissions boundary" in evaluation.of_key(stores.key_of(call), stores.account()).narrowed
+    found = [one for one in principals.statements(json.loads(text)) if _works(one)]
+    policy = {"Statement": [_plain(one, caller.arn, bounded=bounded) for one in found]}
     owner = stores.account()
     decided = evaluator.combine_resource_policy(identity, asked, policy, owner, required=True, limits=caller.limits)
     return bool(decided.decision == "Allow")
@@ -92,12 +103,16 @@ def _works(statement: dict[str, Any]) -> bool:
     return bool({"Action", "NotAction"} & set(statement)) and bool({"Resource", "NotResource"} & set(statement))
 
 
-def _plain(statement: dict[str, Any], caller: str) -> dict[str, Any]:
-    """The evaluator does not know NotPrincipal: it means everybody, or not this caller."""
+def _plain(statement: dict[str, Any], caller: str, *, bounded: bool) -> dict[str, Any]:
+    """The evaluator does not know NotPrincipal: it means everybody, or not this caller.
+
+    With Deny it spares nobody who has a permissions boundary: AWS's guide says so of the element.
+    """
     if "NotPrincipal" not in statement:
         return statement
     spared = stores.core("iam_evaluator")._names_caller(statement["NotPrincipal"], caller)  # noqa: SLF001 - no public one
-    return statement | {"Principal": {} if spared else "*"}
+    denied = bounded and statement.get("Effect") == "Deny"
+    return statement | {"Principal": {} if spared and not denied else "*"}
 
 
 RULES: Rules = {("kms", "CreateKey"): create, ("kms", "PutKeyPolicy"): put_policy}

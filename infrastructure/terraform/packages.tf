@@ -6,7 +6,7 @@ resource "aws_s3_bucket" "packages" {
 }
 
 resource "aws_s3_bucket_versioning" "packages" {
-  bucket = aws_s3_bucket.packages.id
+  bucket = aws_s3_bucket.packages.bucket
 
   versioning_configuration {
     status = "Enabled"
@@ -14,7 +14,7 @@ resource "aws_s3_bucket_versioning" "packages" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "packages" {
-  bucket = aws_s3_bucket.packages.id
+  bucket = aws_s3_bucket.packages.bucket
 
   rule {
     apply_server_side_encryption_by_default {

@@ -30,10 +30,14 @@ ARGUED: Mapping[str, str] = {
     "ecr:PutImage": PROTOCOL,
     "ecr:UploadLayerPart": PROTOCOL,
     "lambda:InvokeFunction": "the pipeline asks the deployed canary, and nothing else: tests/system shows it",
+    "lambda:ListTags": "GetFunction answers with tags only to who may list them; the box does not look",
     "lambda:UpdateFunctionUrlConfig": "how a URL answers is in the configuration, and no variable",
+    "secretsmanager:RestoreSecret": "a secret on its way out is restored: adoption/ shows it",
     "secretsmanager:UpdateSecret": "a secret that is adopted may have another key",
     "sns:SetSubscriptionAttributes": "where undelivered articles go is in the configuration, and no variable",
+    "sqs:GetQueueUrl": "an orphan is looked for by its name: adoption/ shows it",
     "sqs:SetQueueAttributes": "how long messages stay is in the configuration, and no variable",
+    "tag:GetResources": "what has no name is looked for by its tags: adoption/ shows it",
 }
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ferry.errors import AwsError
 from ferry.lockfile import Lock
 from ferry.outside import builder as building
 from ferry.outside.aws.bucket import Held
+from ferry.outside.aws.probes import Found
 from ferry.outside.blobs import Store, digest_of
 from ferry.outside.builder.assemble import Image, layout
 from ferry.outside.canary import Verdict
@@ -26,6 +27,7 @@ from ferry.outside.registry import Registry
 from ferry.outside.registry.ecr import Described
 from ferry.outside.registry.external import Externals
 from ferry.outside.terraform import words
+from ferry.outside.terraform.saved import Saved
 from ferry.report import Report
 from ferry.verbs.build import Built, Workshop, build
 from ferry.verbs.hands import Depot, Hands, Target
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 
     from ferry.model import Release
     from ferry.outside.blobs import Blob
-    from ferry.tfplan import Plan
+    from ferry.outside.terraform.lock import Holder
+    from ferry.tfplan import Change, Plan
     from ferry.verbs.build import BuiltImage
     from ferry.verbs.hands import Fetch
 
@@ -100,6 +103,9 @@ def changed(address: str, *actions: str, **change: Any) -> dict[str, Any]:
     return {"address": address, "mode": "managed", "type": address.partition(".")[0], "change": said}
 
 
+SAVED = Saved(path="ferry.tfplan", sha256="0" * 64, lock="", serial=0, lineage="", terraform="1.11.4")
+
+
 @dataclass
 class FakeTerraform:
     """Answers each `plan` with the next of its plans, the last one for ever."""
@@ -123,9 +129,20 @@ class FakeTerraform:
         changes = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
         return tfplan.read(json.dumps({"format_version": "1.2", "resource_changes": changes}))
 
-    async def apply(self, say: Callable[[str], None]) -> None:
+    async def saved(self) -> Saved:
+        return replace(SAVED, serial=sum(step.startswith("plan") for step in self.history))
+
+    async def apply(self, saved: Saved, say: Callable[[str], None]) -> Mapping[str, float]:
+        assert saved == await self.saved(), "another plan was judged"
         self.history.append("apply")
         say("applying")
+        return {"aws_iam_role.app": 1.0}
+
+    async def lock_holder(self) -> Holder | None:
+        return None
+
+    async def release(self, id: str) -> None:
+        self.history.append(f"release {id}")
 
     async def outputs(self) -> Mapping[str, Any]:
         return self.said
@@ -263,8 +280,9 @@ class World:
     """What a verb works with, and where a test looks afterwards."""
 
     stand_in: bool = False
-    exists: dict[str, str] = field(default_factory=dict)
-    probed: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    exists: dict[str, str | Found] = field(default_factory=dict)
+    probed: list[str] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
     verdict: Verdict = HEALTHY
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     url: str | None = "http://image.test"
@@ -298,7 +316,14 @@ class World:
 
     @property
     def hands(self) -> Hands:
-        return Hands(depot=self.depot, run=self.run, terraform=self.terraform, probe=self.probe, ask=self.ask)
+        return Hands(
+            depot=self.depot,
+            run=self.run,
+            terraform=self.terraform,
+            probe=self.probe,
+            restore=self.restore,
+            ask=self.ask,
+        )
 
     def shelf(self, config: reading.Config = CONFIG) -> Shelf:
         return Shelf(config, PREPROD, self.depot)
@@ -343,9 +368,14 @@ class World:
                 assert digest_of((await fetch(blob)).read_bytes()) == blob.digest
         yield self.url
 
-    async def probe(self, type: str, after: Mapping[str, Any]) -> str | None:
-        self.probed.append((type, after))
-        return self.exists.get(type)
+    async def probe(self, change: Change, plan: Plan) -> Found | None:
+        assert plan.changes[change.address] is change
+        self.probed.append(change.address)
+        found = self.exists.get(change.type)
+        return Found(id=found) if isinstance(found, str) else found
+
+    async def restore(self, id: str) -> None:
+        self.restored.append(id)
 
     @property
     def said(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from ferry.errors import Blocked, BuildFailed, FerryError, RegistryDenied, RegistryRefused, RegistryUnavailable
 from ferry.verbs.deploy import apply, deploy
-from tests.verbs.fakes import CONFIG, PREPROD, FakeTerraform, Machine, SmallExternals, World, changed, created
+from tests.verbs.fakes import CONFIG, PREPROD, SAVED, FakeTerraform, Machine, SmallExternals, World, changed, created
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,14 +85,14 @@ async def test_a_plan_that_is_blocked_is_not_applied(built: Built) -> None:
 async def test_an_image_that_has_gone_since_the_plan_is_not_applied(built: Built) -> None:
     world = World()
     with pytest.raises(RegistryRefused, match="not published"):
-        await apply(CONFIG, PREPROD, built.release, world.hands, world.report)
+        await apply(world.target(), built.release, SAVED, world.hands)
     assert world.terraform.history == []
 
 
 async def test_what_was_made_for_trying_out_is_applied_only_where_aws_is_a_stand_in(tmp_path: Path) -> None:
     trial = await Machine(tmp_path, SmallExternals(down=True)).build()
     world = World()
-    for verb in (deployed(world, trial), apply(CONFIG, PREPROD, trial.release, world.hands, world.report)):
+    for verb in (deployed(world, trial), apply(world.target(), trial.release, SAVED, world.hands)):
         with pytest.raises(BuildFailed, match="for trying out"):
             await verb
     assert (world.terraform.history, world.requests) == ([], [])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,10 +10,11 @@ from ferry.outside.terraform import words
 from ferry.report.events import Changed, Changes, Found
 from ferry.verbs.plan import plan
 from ferry.verbs.publish import References
-from tests.verbs.fakes import PREPROD, FakeTerraform, World, changed, created
+from tests.verbs.fakes import CONFIG, PREPROD, FakeTerraform, World, changed, created
 
 if TYPE_CHECKING:
-    from ferry.tfplan import Plan
+    from ferry.outside.aws.probes import Found as Existing
+    from ferry.tfplan import Change, Plan
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ ADOPTED = changed("aws_iam_role.app", "update", importing={"id": "app"})
 
 
 async def planned(world: World) -> Plan:
-    return await plan(PREPROD, References(IMAGES, PACKAGES), world.hands, world.report)
+    return (await plan(CONFIG, PREPROD, References(IMAGES, PACKAGES), world.hands, world.report)).plan
 
 
 async def test_terraform_gets_the_release_then_the_state_then_plans() -> None:
@@ -54,7 +55,7 @@ async def test_only_a_stand_in_for_aws_gets_settings_of_its_own() -> None:
 async def test_only_what_would_be_created_is_asked_for() -> None:
     world = World(terraform=FakeTerraform([[ROLE, changed("aws_iam_role.other", "update"), TOPIC]]))
     await planned(world)
-    assert world.probed == [("aws_iam_role", {"name": "app"}), ("aws_sns_topic", {"name": "news"})]
+    assert world.probed == ["aws_iam_role.app", "aws_sns_topic.news"]
 
 
 async def test_what_nothing_collides_with_is_planned_once() -> None:
@@ -82,7 +83,8 @@ async def test_the_report_has_the_second_plan_and_a_finding_for_each_adoption() 
         ("update", "aws_iam_role.app"),
         ("create", "aws_sns_topic.news"),
     ]
-    assert [event.finding.verdict for event in world.report.events if isinstance(event, Found)] == ["adopted"]
+    adopted = [event.finding for event in world.report.events if isinstance(event, Found)]
+    assert [one.verdict for one in adopted if one.guard == "adoption"] == ["adopted-clean"]
 
 
 @pytest.mark.req("P-03")
@@ -98,8 +100,8 @@ async def test_an_adoption_that_would_destroy_ends_the_plan() -> None:
 
 async def test_a_question_that_aws_does_not_answer_is_not_an_absence() -> None:
     class Denied(World):
-        async def probe(self, type: str, after: Any) -> str | None:
-            raise AwsError(f"AWS refused a call about {type} {after}")
+        async def probe(self, change: Change, plan: Plan) -> Existing | None:
+            raise AwsError(f"AWS refused a call about {change.address} of {len(plan.changes)}")
 
     world = Denied(terraform=FakeTerraform([[ROLE]]))
     with pytest.raises(AwsError):
@@ -114,5 +116,5 @@ async def test_a_plan_with_nothing_to_do_says_so() -> None:
 
 async def test_the_environments_own_variables_are_used() -> None:
     world = World()
-    await plan(replace(PREPROD, variables="other.tfvars"), References(IMAGES, {}), world.hands, world.report)
+    await plan(CONFIG, replace(PREPROD, variables="other.tfvars"), References(IMAGES, {}), world.hands, world.report)
     assert world.terraform.history[-1] == "plan other.tfvars"

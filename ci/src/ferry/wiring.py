@@ -44,5 +44,6 @@ async def hands(
             run=run,
             terraform=terraform,
             probe=partial(probes.existing, access),
+            restore=partial(probes.restore, access),
             ask=partial(function.judge, access),
         )

@@ -10,6 +10,8 @@ locals {
         "lambda:DeleteFunctionUrlConfig", "lambda:GetAlias", "lambda:GetFunction",
         "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
         "lambda:GetFunctionEventInvokeConfig", "lambda:GetFunctionUrlConfig", "lambda:GetPolicy",
+        # GetFunction keeps the tags to itself where this is missing.
+        "lambda:ListTags",
         "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:PutFunctionEventInvokeConfig",
         "lambda:RemovePermission", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateAlias",
         "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionUrlConfig",

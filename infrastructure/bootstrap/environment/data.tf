@@ -78,6 +78,8 @@ locals {
       Effect = "Allow"
       Action = [
         "secretsmanager:CreateSecret", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
+        # One that was deleted holds its name until its end: a deployment brings it back.
+        "secretsmanager:RestoreSecret",
         "secretsmanager:TagResource", "secretsmanager:UntagResource", "secretsmanager:UpdateSecret",
       ]
       Resource = local.secret_arns
@@ -114,6 +116,14 @@ locals {
       Sid      = "KeyAliasIsFoundByListing"
       Effect   = "Allow"
       Action   = "kms:ListAliases"
+      Resource = "*"
+    },
+    {
+      # A run that died may leave a key without its alias, and cost monitors have no other name: their tags lead to
+      # them. It tells tags and ARNs, of everything: AWS leaves no choice but all.
+      Sid      = "WhatHasNoNameIsFoundByItsTags"
+      Effect   = "Allow"
+      Action   = "tag:GetResources"
       Resource = "*"
     },
     {

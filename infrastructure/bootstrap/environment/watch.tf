@@ -16,7 +16,7 @@ locals {
       Sid    = "Queue"
       Effect = "Allow"
       Action = [
-        "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags",
+        "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
         "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue",
       ]
       Resource = local.queue_arn

@@ -49,13 +49,13 @@ class CostExplorer:
     def seated(self) -> Iterator[None]:
         from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
-        # Policies may ask for the tags of a monitor: its ARN says nothing else about it.
-        collectors = stores.own("tagging", "RESOURCE_TAG_COLLECTORS")
-        app.SERVICE_HANDLERS["ce"], collectors["ce"] = self._handle, self._tagged
+        # Policies may ask for the tags of a monitor, and people for monitors by their tags: its ARN says nothing else.
+        judged, listed = stores.own("tagging", "RESOURCE_TAG_COLLECTORS"), stores.own("tagging", "COLLECTORS")
+        app.SERVICE_HANDLERS["ce"], judged["ce"], listed["ce"] = self._handle, self._tagged, self._tagged
         try:
             yield
         finally:
-            del app.SERVICE_HANDLERS["ce"], collectors["ce"]
+            del app.SERVICE_HANDLERS["ce"], judged["ce"], listed["ce"]
 
     def _tagged(self) -> Iterator[tuple[str, list[Said]]]:
         own = stores.account()
@@ -113,6 +113,7 @@ class CostExplorer:
     def _delete_monitor(self, asked: Said) -> Said:
         _found(self.monitors, asked["MonitorArn"], _NO_MONITOR)
         del self.monitors[stores.account(), asked["MonitorArn"]]
+        self.tags.pop((stores.account(), asked["MonitorArn"]), None)
         return {}
 
     def _create_subscription(self, asked: Said) -> Said:
@@ -145,6 +146,7 @@ class CostExplorer:
     def _delete_subscription(self, asked: Said) -> Said:
         _found(self.subscriptions, asked["SubscriptionArn"], _NO_SUBSCRIPTION)
         del self.subscriptions[stores.account(), asked["SubscriptionArn"]]
+        self.tags.pop((stores.account(), asked["SubscriptionArn"]), None)
         return {}
 
     def _keep_tags(self, arn: str, asked: Said) -> None:

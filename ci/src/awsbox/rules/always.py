@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from awsbox import registry
-from awsbox.rules import buckets, documents, images, keys, layers, repositories, retries, secrets, upkeep
+from awsbox.rules import buckets, documents, images, keys, layers, repositories, retries, secrets, upkeep, versions
 
 if TYPE_CHECKING:
     from awsbox.behind import Rules
@@ -21,4 +21,5 @@ RULES: Rules = {
     **retries.RULES,
     **secrets.RULES,
     **upkeep.RULES,
+    **versions.RULES,
 }

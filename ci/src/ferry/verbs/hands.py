@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from ferry.config import Config
     from ferry.model import Environment
     from ferry.outside.aws.bucket import Bucket
+    from ferry.outside.aws.probes import Found
     from ferry.outside.blobs import Blob
     from ferry.outside.canary import Verdict
     from ferry.outside.registry import Registry
     from ferry.outside.registry.ecr import Described
     from ferry.outside.terraform import Terraform
     from ferry.report import Report
+    from ferry.tfplan import Change, Plan
     from ferry.verbs.build import BuiltImage
 
 type Describe = Callable[[str, str], Awaitable[Described | None]]
@@ -31,7 +33,10 @@ type Run = Callable[[BuiltImage, Fetch], AbstractAsyncContextManager[str | None]
 """An image that runs for as long as the block lasts, and its address; None where it cannot run here."""
 type Ask = Callable[[str, Mapping[str, str]], Awaitable[Verdict]]
 """A deployed canary, by its function's name, whether it finds what it is told to expect."""
-type Probe = Callable[[str, Mapping[str, Any]], Awaitable[str | None]]
+type Probe = Callable[[Change, Plan], Awaitable[Found | None]]
+"""What exists already of a resource that the plan would create."""
+type Restore = Callable[[str], Awaitable[None]]
+"""Brings back what is on its way out, by its id."""
 
 
 class EnsureRepository(Protocol):
@@ -68,4 +73,5 @@ class Hands:
     run: Run
     terraform: Terraform
     probe: Probe
+    restore: Restore
     ask: Ask

@@ -1,72 +1,105 @@
 """plan: what an apply would do, after everything that exists already was found and is adopted.
 
 plan → ask AWS about each resource it would create → import blocks for those that exist → plan again → guards.
-Nothing here changes AWS or the state: adoption happens in the apply of the saved plan.
+Nothing here changes AWS or the state: adoption happens in the apply of the saved plan. The exception is asked for:
+who is about to apply has what is on its way out restored, once nothing else stands against the plan.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ferry.errors import Blocked
-from ferry.guards import adoption
-from ferry.model import Finding, Severity
 from ferry.outside.terraform import words
 from ferry.report.events import Changes, Row
 from ferry.tfplan import Action
+from ferry.verbs import adopt, guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ferry.model import Environment
+    from ferry.config import Config
+    from ferry.model import Environment, Finding
+    from ferry.outside.terraform.saved import Saved
     from ferry.report import Report
+    from ferry.report.stream import Step
     from ferry.tfplan import Plan
-    from ferry.verbs.hands import Hands, Probe
+    from ferry.verbs.adopt import Again, Existing
+    from ferry.verbs.hands import Hands
     from ferry.verbs.publish import References
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A plan, and what its file is bound to: nothing else is applied in its name."""
+
+    plan: Plan
+    saved: Saved
+
+
 async def plan(
+    config: Config,
     environment: Environment,
     references: References,
     hands: Hands,
     report: Report,
-) -> Plan:
-    """The plan that terraform saved."""
+    *,
+    restores: bool = False,
+) -> Judged:
+    """What terraform saved, once no guard has anything against it."""
+    context = guard.context(config, environment, references=references.told())
+    today = datetime.fromtimestamp(report.clock(), UTC).date()
+
+    def said(planned: Plan, existing: Existing) -> tuple[Finding, ...]:
+        return guard.judged(planned, context, config, today=today, also=(*existing.findings, *adopt.unasked(planned)))
+
     with report.step(f"plan {environment.name}", f"Plan {environment.name}") as step:
-        terraform = hands.terraform
-        step.say("terraform init")
-        told = words.inputs(environment.name, environment.deployer, references.images, references.packages)
-        await terraform.write(words.INPUTS_FILE, told)
-        if hands.depot.stand_in:
-            await terraform.write(words.OVERRIDE_FILE, words.override())
-        state = environment.state
-        await terraform.init(
-            words.backend(bucket=state.bucket, key=state.key, region=state.region, stand_in=hands.depot.stand_in)
-        )
+        await _prepared(environment, references, hands, step)
+        again = _planning_again(environment, hands, step)
         step.say("terraform plan")
-        planned = await terraform.plan(environment.variables)
-        found = await _existing(planned, hands.probe)
-        if found:
-            step.say(f"{len(found)} of these exist already: planning again, with them adopted")
-            await terraform.write(words.IMPORTS_FILE, words.imports(found))
-            planned = await terraform.plan(environment.variables)
+        planned = await hands.terraform.plan(environment.variables)
+        planned, existing = await adopt.adopted(planned, hands.probe, again, context)
+        if restores and existing.leaving and not guard.blocking(said(planned, existing)):
+            step.say(f"restoring what is on its way out: {', '.join(sorted(existing.leaving))}")
+            existing = await adopt.restored(existing, hands.restore)
+            planned = await again(existing.imports)
+            planned, existing = await adopt.adopted(planned, hands.probe, again, context, existing)
         counts = counted(planned)
         step.done("nothing to do" if planned.empty else str(counts))
+        bound = await hands.terraform.saved()
     report.changed(counts, rows(planned))
-    judge(adoption.findings(planned), report)
-    return planned
+    judge(said(planned, existing), report)
+    return Judged(planned, bound)
 
 
-async def _existing(planned: Plan, probe: Probe) -> Mapping[str, str]:
-    asked = {found.address: await probe(found.type, found.after) for found in adoption.candidates(planned)}
-    return {address: id for address, id in asked.items() if id is not None}
+async def _prepared(environment: Environment, references: References, hands: Hands, step: Step) -> None:
+    terraform, state = hands.terraform, environment.state
+    step.say("terraform init")
+    told = words.inputs(environment.name, environment.deployer, references.images, references.packages)
+    await terraform.write(words.INPUTS_FILE, told)
+    if hands.depot.stand_in:
+        await terraform.write(words.OVERRIDE_FILE, words.override())
+    await terraform.init(
+        words.backend(bucket=state.bucket, key=state.key, region=state.region, stand_in=hands.depot.stand_in)
+    )
+
+
+def _planning_again(environment: Environment, hands: Hands, step: Step) -> Again:
+    async def again(imports: Mapping[str, str]) -> Plan:
+        step.say(f"{len(imports)} of these exist already: planning again, with them adopted")
+        await hands.terraform.write(words.IMPORTS_FILE, words.imports(imports))
+        return await hands.terraform.plan(environment.variables)
+
+    return again
 
 
 def judge(findings: tuple[Finding, ...], report: Report) -> None:
     """Report every finding, then stop if one of them blocks."""
     for finding in findings:
         report.found(finding)
-    blocking = [finding for finding in findings if finding.severity is Severity.BLOCK]
+    blocking = guard.blocking(findings)
     if blocking:
         raise Blocked(
             f"this plan may not be applied: {len(blocking)} finding(s) block it",

@@ -1,0 +1,1 @@
+"""Adoption by the real Terraform, in the account that all tests of the infrastructure share."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from awsbox import Box
     from tests.awsbox.people import Account
+    from tests.fake_engine.session import ConnectedEngine
 
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^\| (?P<id>[PBRS]-\d\d) \| (?P<text>.+) \|$", re.MULTILINE)
@@ -96,6 +97,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def anyio_backend() -> str:
     """What async tests (`pytest.mark.anyio`) run on: the event loop that Ferry runs on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def one_engine() -> Iterator[ConnectedEngine]:
+    """The SDK keeps the connection that it has made: there is one fake engine in a process, whoever asks first."""
+    from tests.fake_engine.session import connected  # noqa: PLC0415 - dagger is slow to import
+
+    with connected() as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(one_engine: ConnectedEngine) -> Iterator[ConnectedEngine]:
+    """A fresh record of calls; afterwards, no query may have been one that a real engine refuses."""
+    one_engine.reset()
+    yield one_engine
+    assert one_engine.refused == []
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -178,11 +179,20 @@ def answers(aws: str) -> dict[str, Any]:
         "Container.withExec": lambda step: {"stdout": PRINTED.get(step.last.args["args"][1], "")},
         "Directory.entries": _entries,
         "Directory.export": _exported,
+        "File.export": _plan,
         "File.contents": FERRY_TOML,
         "GitRef.commit": "c0ffee" * 6 + "c0de",
         "Secret.plaintext": CREDENTIALS,
         "Service.endpoint": lambda service: services.get(service.first.args.get("name", ""), "http://app"),
     }
+
+
+def _plan(export: Chain) -> str:
+    """What terraform saved: the state that it planned from is in it."""
+    path = Path(export.last.args["path"])
+    with zipfile.ZipFile(path, "w") as saved:
+        saved.writestr("tfstate-prev", json.dumps({"serial": 1, "lineage": "one"}))
+    return str(path)
 
 
 def _entries(asked: Chain) -> list[str]:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,10 +14,10 @@ import pytest
 
 from ferry.errors import ToolError
 from ferry.outside import processes
-from tests.living import until_gone
+from tests.living import alive, saying, until_gone
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.anyio
 
@@ -141,3 +145,180 @@ def test_a_program_that_is_not_on_path_is_named_with_what_to_do(monkeypatch: pyt
 
 def test_what_a_program_said_is_not_printed() -> None:
     assert "planted" not in repr(processes.Done(("show",), 0, "planted", "planted"))
+
+
+SAVING = """
+import os, signal, sys, time
+def save(*_):
+    print("asked", flush=True)
+    for _ in range(int(sys.argv[1])):
+        time.sleep(0.1)
+    print("saved", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGINT, save)
+print("up", os.getpid(), flush=True)
+while True:
+    time.sleep(0.1)
+"""
+PARENT = """
+import signal, sys
+from pathlib import Path
+import anyio
+from ferry.outside import processes
+async def main():
+    processes.REPEAT_SECONDS = 1
+    try:
+        await processes.run(
+            [sys.executable, "-Sc", {saving!r}, {tenths!r}],
+            record=Path({record!r}),
+            on_line=lambda line: print(line, flush=True),
+            say=lambda text: print("told", text, flush=True),
+        )
+    finally:
+        print("over", flush=True)
+signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as the command line does
+anyio.run(main)
+"""
+
+
+class Parent:
+    """A Python that runs a program which takes its time to save, as a terminal or a runner starts it."""
+
+    def __init__(self, folder: Path, *, seconds: float) -> None:
+        self.record = folder / "record"
+        code = PARENT.format(saving=SAVING, tenths=str(int(seconds * 10)), record=str(self.record))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={"PYTHONPATH": str(Path(processes.__file__).parents[2])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.child = int(self.until("up").split()[1])
+
+    def until(self, word: str) -> str:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return line
+        raise AssertionError(word)
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def said(self) -> str:
+        return self.process.communicate(timeout=20)[0]
+
+    @property
+    def recorded(self) -> str:
+        return self.record.with_suffix(".out").read_text()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[[float], Parent]]:
+    parents: list[Parent] = []
+
+    def start(seconds: float) -> Parent:
+        parents.append(Parent(tmp_path, seconds=seconds))
+        return parents[-1]
+
+    yield start
+    for parent in parents:
+        parent.process.kill()
+        parent.process.communicate()
+        with suppress(ProcessLookupError):
+            os.kill(parent.child, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_sigterm_after_the_first_signal_cuts_nobodys_time_short(
+    started: Callable[[float], Parent], first: signal.Signals
+) -> None:
+    parent = started(1)
+    parent.send(first)
+    parent.until("asked")
+    parent.send(signal.SIGTERM)
+    parent.send(signal.SIGTERM)
+    told, *said = parent.said().splitlines()
+    assert told.startswith("told python was asked to stop")
+    assert said == ["saved", "over"], "a second interrupt makes terraform drop its state"
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_says_what_the_next_one_does_and_that_one_does_it(
+    started: Callable[[float], Parent],
+) -> None:
+    parent = started(60)
+    parent.send(signal.SIGINT)
+    parent.until("asked")
+    parent.send(signal.SIGINT)
+    told = parent.until("told")
+    assert "was asked to stop and saves what it did" in told
+    assert "Ctrl-C after 1 s kills it" in told
+    parent.send(signal.SIGINT)  # a key that was held down, not another wish
+    time.sleep(0.5)
+    assert alive(parent.child)
+    time.sleep(0.6)
+    parent.send(signal.SIGINT)
+    assert parent.said() == "over\n"
+    assert not alive(parent.child)
+
+
+@pytest.mark.slow
+def test_a_program_with_a_record_outlives_us_by_what_it_needs_to_stop(started: Callable[[float], Parent]) -> None:
+    parent = started(0.5)
+    parent.send(signal.SIGKILL)
+    parent.said()
+    assert alive(parent.child)
+    anyio.run(until_gone, parent.child)
+    assert parent.recorded.splitlines()[1:] == ["asked", "saved"]
+
+
+async def test_what_goes_through_a_record_is_told_as_it_comes_and_is_private(tmp_path: Path) -> None:
+    lines: list[str] = []
+    errors: list[str] = []
+    code = "import sys; print('gr\\u00fcn'); print('no end', end=''); print('e', file=sys.stderr); sys.exit(3)"
+    done = await processes.run(python(code), record=tmp_path / "record", on_line=lines.append, on_err=errors.append)
+    assert (done.code, done.out, done.err) == (3, "grün\nno end", "e\n")
+    assert (lines, errors) == (["grün", "no end"], ["e"])
+    assert [(tmp_path / f"record.{stream}").stat().st_mode & 0o777 for stream in ("out", "err")] == [0o600, 0o600]
+
+
+async def test_nothing_watches_over_a_program_that_is_gone(tmp_path: Path) -> None:
+    done = await processes.run([*python("import os; print(os.getpid())")], record=tmp_path / "record")
+    assert not [pid for pid in saying("kill -INT") if done.out.strip().encode() in watched(pid)]
+
+
+def watched(watcher: int) -> list[bytes]:
+    return Path(f"/proc/{watcher}/cmdline").read_bytes().split(b"\0")
+
+
+async def test_signals_are_the_callers_own_again_after_a_program() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(processes.run, ["sleep", "0.2"])
+        tasks.start_soon(processes.run, ["true"])
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+async def test_a_signal_that_comes_while_something_else_stops_us_is_passed_on() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with anyio.CancelScope() as scope:
+
+            def on_line(line: str) -> None:
+                if line == "up":
+                    scope.cancel()
+                else:
+                    assert line == "asked"
+                    signal.raise_signal(signal.SIGTERM)
+                    assert heard == []
+
+            saving = SAVING.replace('"up", os.getpid()', '"up"').replace('print("saved", flush=True)', "pass")
+            await processes.run([sys.executable, "-Sc", saving, "2"], on_line=on_line)
+        assert heard == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)

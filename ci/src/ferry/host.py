@@ -17,11 +17,14 @@ from ferry.outside.aws import Access
 from ferry.outside.blobs import Store
 from ferry.outside.builder.host import HostBuilder
 from ferry.outside.registry.external import Externals
+from ferry.outside.terraform.host import HostTerraform
 from ferry.verbs import generate as generating
 from ferry.verbs import lock as locking
 from ferry.verbs.build import Workshop, build
+from ferry.verbs.deploy import deploy
 from ferry.verbs.explain import explain, published
 from ferry.verbs.hands import Target
+from ferry.verbs.plan import plan
 from ferry.verbs.publish import publish, references
 from ferry.verbs.shelf import Shelf
 
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from ferry.lockfile import Lock
     from ferry.model import Environment
     from ferry.report import Report
+    from ferry.tfplan import Plan
     from ferry.verbs.build import Built, BuiltImage
-    from ferry.verbs.hands import Depot, Fetch
+    from ferry.verbs.hands import Depot, Fetch, Hands
     from ferry.verbs.publish import References
 
 KEPT = ".ferry"
@@ -68,6 +72,21 @@ async def publish_release(site: Site, environment: Environment, report: Report) 
         target = Target(config=site.config, environment=environment, depot=depot, report=report)
         await publish(built, target, _run)
     return built.release, references(site.config, environment, built.release)
+
+
+async def plan_release(site: Site, environment: Environment, report: Report) -> Plan:
+    """What `deploy_release` would do. The release need not be published for that."""
+    async with _hands(site, environment) as hands:
+        built = await _built(site, Shelf(site.config, environment, hands.depot), report)
+        known = references(site.config, environment, built.release)
+        return (await plan(site.config, environment, known, hands, report)).plan
+
+
+async def deploy_release(site: Site, environment: Environment, report: Report) -> Release:
+    async with _hands(site, environment) as hands:
+        built = await _built(site, Shelf(site.config, environment, hands.depot), report)
+        await deploy(site.config, environment, built, hands, report)
+    return built.release
 
 
 async def explain_changes(site: Site, environment: Environment | None, report: Report) -> Mapping[str, tuple[str, ...]]:
@@ -133,6 +152,18 @@ async def _depot(environment: Environment) -> AsyncIterator[Depot]:
     access = Access.of_caller(environment.region)
     async with wiring.depot(access, environment, stand_in=bool(access.endpoint)) as depot:
         yield depot
+
+
+@asynccontextmanager
+async def _hands(site: Site, environment: Environment) -> AsyncIterator[Hands]:
+    access = Access.of_caller(environment.region)
+    root = site.source / site.config.infrastructure.root
+    with tempfile.TemporaryDirectory(prefix="ferry-") as work:
+        rescued = site.source / KEPT / "rescued" / environment.name
+        terraform = HostTerraform(root, Path(work) / "terraform", access, rescued=rescued)
+        stand_in = bool(access.endpoint)
+        async with wiring.hands(access, environment, terraform=terraform, run=_run, stand_in=stand_in) as hands:
+            yield hands
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, dataclass_transform
@@ -33,6 +33,7 @@ from ferry.outside.git import NO_COMMIT
 from ferry.outside.registry.external import Externals
 from ferry.outside.terraform import dagger as containers
 from ferry.outside.terraform.dagger import DaggerTerraform
+from ferry.outside.terraform.saved import Saved
 from ferry.report import Mask, Report, failure, html, terminal
 from ferry.report.events import Found
 from ferry.verbs import explain as explaining
@@ -216,7 +217,7 @@ class Ferry:
         release = await self.build(env)
         report = _report()
         async with self.hands(config, target) as (hands, terraform):
-            await plan(target, references(config, target, release.content()), hands, report)
+            judged = await plan(config, target, references(config, target, release.content()), hands, report)
         return Plan(
             ferry=self,
             release=release,
@@ -224,6 +225,7 @@ class Ferry:
             findings=[_finding(event.finding) for event in report.events if isinstance(event, Found)],
             page=html.render(report.events, title=f"Plan for {env}"),
             workspace=terraform.container,
+            saved=json.dumps(asdict(judged.saved)),
         )
 
     @verb(cache=NEVER)
@@ -473,6 +475,7 @@ class Plan:
     ferry: Ferry
     page: str
     workspace: dagger.Container
+    saved: str
 
     @verb(cache=PURE)
     async def report(self) -> dagger.File:
@@ -485,7 +488,8 @@ class Plan:
         config = await self.ferry.settings()
         target, release = config.environment(self.env), self.release.content()
         async with self.ferry.hands(config, target, self.workspace) as (hands, _):
-            await apply(config, target, release, hands, _report())
+            place = Target(config=config, environment=target, depot=hands.depot, report=_report())
+            await apply(place, release, Saved(**json.loads(self.saved)), hands)
         return f"{self.env} runs {release.id}"
 
 

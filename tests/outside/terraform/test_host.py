@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ferry.errors import FerryError, RecordError, TerraformFailed, ToolError
+from ferry.errors import CredentialsError, FerryError, RecordError, TerraformFailed, ToolError
 from ferry.outside.aws import Access, Credentials
-from ferry.outside.terraform import words
+from ferry.outside.terraform import failure, words
 from ferry.outside.terraform.host import HostTerraform
+from ferry.outside.terraform.listener import silent
 from ferry.tfplan import Action
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
+HERE = Path(__file__).parent
 ACCESS = Access(region="eu-central-1", credentials=Credentials(key="AKIA", secret="planted"), endpoint="http://box")
 PROGRAM = f"""#!{sys.executable} -S
-import json, os, sys
+import json, os, sys, zipfile
 here = os.path.dirname(__file__)
+if sys.argv[1] == "plan":
+    with zipfile.ZipFile("ferry.tfplan", "w") as plan:
+        plan.writestr("tfstate-prev", json.dumps(dict(serial=4, lineage="one")))
 with open(here + "/history", "a") as history:
     print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]), file=history)
 with open(here + "/script") as script:
@@ -56,7 +59,7 @@ class Machine:
         (self.place / "bin/script").write_text(json.dumps(SCRIPT | steps))
 
     def terraform(self) -> HostTerraform:
-        return HostTerraform(self.root, self.work, ACCESS)
+        return HostTerraform(self.root, self.work, ACCESS, rescued=self.place / "kept/preprod")
 
     @property
     def history(self) -> list[Any]:
@@ -73,9 +76,10 @@ async def test_each_step_is_one_call_in_the_working_folder(machine: Machine) -> 
     terraform = machine.terraform()
     await terraform.init({"bucket": "state"})
     assert (await terraform.plan("a.tfvars")).empty
-    await terraform.apply(lambda _: None)
+    await terraform.apply(await terraform.saved(), silent)
     assert await terraform.outputs() == {"url": "x"}
-    assert [args[0] for args, _, _ in machine.history] == ["version", "init", "plan", "show", "apply", "output"]
+    steps = [args[0] for args, _, _ in machine.history if args[0] != "version"]
+    assert steps == ["init", "plan", "show", "apply", "output"]
     assert {cwd for _, cwd, _ in machine.history} == {str(machine.work)}
 
 
@@ -123,11 +127,126 @@ async def test_a_terraform_that_is_too_old_is_refused_before_anything_else(machi
     assert len(machine.history) == 1
 
 
-async def test_progress_is_told_line_by_line(machine: Machine) -> None:
-    machine.script(apply=(0, "a.b: Creating...\nApply complete!\na.b: Creation complete after 0s", ""))
+def stream(name: str) -> str:
+    return (HERE / "streams" / name).read_text()
+
+
+async def test_progress_is_told_as_it_happens_and_how_long_each_resource_took(machine: Machine) -> None:
+    terraform = machine.terraform()
+    await terraform.plan("")
+    machine.script(apply=(0, stream("kms.jsonl").partition('"type": "diagnostic"')[0], ""))
     said: list[str] = []
-    await machine.terraform().apply(said.append)
-    assert said == ["a.b: Creating...", "a.b: Creation complete after 0s"]
+    took = await terraform.apply(await terraform.saved(), said.append)
+    assert said[:2] == ["aws_sns_topic.ok: creating", "aws_kms_key.k: creating"]
+    assert "aws_kms_key.k: creating, 20 s" in said
+    assert took == {"aws_sns_topic.ok": 0, "aws_iam_role.r": 0}
+
+
+async def test_the_error_that_came_first_is_the_one_that_is_raised(machine: Machine) -> None:
+    terraform = machine.terraform()
+    await terraform.plan("")
+    machine.script(apply=(1, stream("kms.jsonl"), stream("kms.log")))
+    with pytest.raises(TerraformFailed, match=r"the image of aws_lambda_function\.f") as caught:
+        await terraform.apply(await terraform.saved(), silent)
+    assert [one.kind for one in failure.of(caught.value)] == [failure.Kind.IMAGE, failure.Kind.PRINCIPAL]
+    assert caught.value.where == "aws_lambda_function.f"
+    assert "also: the policy of aws_kms_key.k" in caught.value.why
+
+
+@pytest.mark.parametrize("changes", ["ferry.tfplan", words.LOCK_FILE])
+async def test_a_plan_that_is_not_the_one_looked_at_is_not_applied(machine: Machine, changes: str) -> None:
+    terraform = machine.terraform()
+    await terraform.plan("")
+    saved = await terraform.saved()
+    with (machine.work / changes).open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(TerraformFailed, match="not the plan that was looked at") as caught:
+        await terraform.apply(saved, silent)
+    assert failure.is_stale(caught.value)
+    assert "apply" not in [args[0] for args, _, _ in machine.history]
+
+
+async def test_a_plan_of_another_state_is_stale(machine: Machine) -> None:
+    terraform = machine.terraform()
+    await terraform.plan("")
+    machine.script(apply=(1, stream("stale.jsonl"), ""))
+    with pytest.raises(TerraformFailed, match="changed by somebody else") as caught:
+        await terraform.apply(await terraform.saved(), silent)
+    assert failure.is_stale(caught.value)
+
+
+async def test_without_a_plan_there_is_nothing_to_apply(machine: Machine) -> None:
+    with pytest.raises(RecordError, match="no plan that terraform saved"):
+        await machine.terraform().saved()
+
+
+async def test_a_run_begins_without_the_imports_and_the_plan_of_an_earlier_one(machine: Machine) -> None:
+    terraform = machine.terraform()
+    await terraform.init({})
+    await terraform.write(words.IMPORTS_FILE, words.imports({"a.b": "id"}))
+    await terraform.plan("")
+    await terraform.init({})
+    left = {path.name for path in machine.work.iterdir()}
+    assert not left & {words.IMPORTS_FILE, "ferry.tfplan"}
+
+
+async def test_a_lock_is_released_by_its_id(machine: Machine) -> None:
+    await machine.terraform().release("one")
+    assert machine.history[-1][0] == ["force-unlock", "-no-color", "-force", "one"]
+
+
+async def test_credentials_that_ended_are_no_fault_of_terraforms(machine: Machine) -> None:
+    machine.script(init=(1, stream("badkey.jsonl"), ""))
+    with pytest.raises(CredentialsError, match="does not know these credentials"):
+        await machine.terraform().init({})
+
+
+class Errored(Machine):
+    """An apply that could not write its state, and left it in a file."""
+
+    async def apply(self, *pushes: int, events: str = "") -> list[str]:
+        terraform = self.terraform()
+        await terraform.init({"bucket": "state", "key": "a b"})
+        await terraform.plan("")
+        (self.work / "errored.tfstate").write_text("planted")
+        self.script(apply=(1, events or stream("push.jsonl"), ""), state=(pushes[0], "", "Error: serial"))
+        said: list[str] = []
+        await terraform.apply(await terraform.saved(), said.append)
+        return said
+
+    @property
+    def kept(self) -> list[Path]:
+        return sorted((self.place / "kept").glob("*"))
+
+
+@pytest.fixture
+def errored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Errored:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return Errored(tmp_path)
+
+
+async def test_an_apply_whose_state_is_written_after_all_is_done(errored: Errored) -> None:
+    assert (await errored.apply(0))[-1] == "the state is written"
+    assert errored.kept == []
+    assert not (errored.work / "errored.tfstate").exists()
+
+
+async def test_a_state_that_cannot_be_written_is_kept_with_the_command(errored: Errored) -> None:
+    with pytest.raises(TerraformFailed, match="it is kept in") as caught:
+        await errored.apply(1)
+    (kept,) = errored.kept
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("planted", 0o600)
+    assert kept.name.startswith("preprod-")
+    assert caught.value.next.endswith(f"state push {kept}")
+    assert f"-chdir={errored.root} init -reconfigure" in caught.value.next
+    assert "'-backend-config=key=a b'" in caught.value.next
+    assert failure.of(caught.value)[0].kind is failure.Kind.STATE_LOST
+
+
+async def test_the_other_errors_of_such_an_apply_are_told(errored: Errored) -> None:
+    with pytest.raises(TerraformFailed, match="may not sqs:CreateQueue"):
+        await errored.apply(0, events=stream("denied.jsonl") + stream("push.jsonl"))
+    assert errored.kept == []
 
 
 @pytest.mark.parametrize(
@@ -182,13 +301,14 @@ async def test_terraform_itself_understands_all_of_it(tmp_path: Path) -> None:
     (tmp_path / "root/main.tf").write_text(LOCAL)
     terraform = HostTerraform(tmp_path / "root", tmp_path / "work", ACCESS)
     await terraform.write(words.INPUTS_FILE, words.inputs("preprod", "arn", {}, {}))
-    await terraform.write(words.IMPORTS_FILE, words.imports({"terraform_data.a": "an-id"}))
     await terraform.init({})
+    await terraform.write(words.IMPORTS_FILE, words.imports({"terraform_data.a": "an-id"}))
     plan = await terraform.plan("")
     assert [(change.action, change.imports) for change in plan.touched()] == [(Action.UPDATE, "an-id")]
     said: list[str] = []
-    await terraform.apply(said.append)
-    assert "terraform_data.a: Importing... [id=an-id]" in said
+    took = await terraform.apply(await terraform.saved(), said.append)
+    assert said[:2] == ["terraform_data.a: adopting an-id", "terraform_data.a: changing"]
+    assert took.keys() == {"terraform_data.a"}
     assert await terraform.outputs() == {"made": "preprod"}
     assert (await terraform.plan("")).empty
 
@@ -200,4 +320,4 @@ async def test_a_root_that_terraform_does_not_accept_is_shown_with_its_line(tmp_
     terraform = HostTerraform(tmp_path / "root", tmp_path / "work", ACCESS)
     with pytest.raises(TerraformFailed, match="terraform init failed") as caught:
         await terraform.init({})
-    assert "main.tf line 1" in caught.value.why
+    assert caught.value.where == "main.tf:1"

@@ -51,6 +51,11 @@ def test_nothing_waits_for_an_answer() -> None:
         assert {"-input=false", "-no-color"} <= set(said)
 
 
+def test_what_changes_something_tells_of_it_as_it_happens() -> None:
+    for said in (words.init({}, locked=True), words.plan("plan", ""), words.apply("plan")):
+        assert "-json" in said
+
+
 def test_inputs_are_the_same_text_for_the_same_release() -> None:
     one, two = {"b": "2", "a": "1"}, {"a": "1", "b": "2"}
     assert words.inputs("prod", "arn", one, {}) == words.inputs("prod", "arn", two, {})
@@ -83,24 +88,6 @@ def test_outputs_that_are_no_json_are_an_error_that_shows_none_of_them(text: str
     assert "planted" not in caught.value.why
 
 
-@pytest.mark.parametrize(
-    ("line", "passed"),
-    [
-        ("aws_s3_bucket.page: Creating...", True),
-        ('module.a["b c"].aws_s3_bucket.page: Creation complete after 1s [id=page]', True),
-        ("aws_s3_bucket.page: Still modifying... [10s elapsed]", True),
-        ("aws_s3_bucket.page: Destruction complete after 0s", True),
-        ("aws_s3_bucket.page: Refreshing state... [id=page]", False),
-        ("Apply complete! Resources: 1 added, 0 changed, 0 destroyed.", False),
-        ("", False),
-    ],
-)
-def test_progress_is_what_is_done_to_a_resource(line: str, *, passed: bool) -> None:
-    said: list[str] = []
-    words.only_progress(said.append)(line)
-    assert said == ([line] if passed else [])
-
-
 def test_the_first_error_names_the_failure() -> None:
     failure = words.failed("apply", 1, "Error: no such bucket\n\n  with aws_s3_bucket.page\n")
     assert failure.what == "terraform apply failed: no such bucket"
@@ -120,20 +107,21 @@ def test_a_failure_without_a_word_has_its_exit_code() -> None:
 
 @pytest.mark.parametrize("version", ["1.11.0", "1.11.4", "1.20.1", "2.0.0", "1.12.0-beta1"])
 def test_a_terraform_that_is_new_enough_is_taken(version: str) -> None:
-    words.check_version(json.dumps({"terraform_version": version, "platform": "linux_amd64"}, indent=2))
+    text = json.dumps({"terraform_version": version, "platform": "linux_amd64"}, indent=2)
+    assert words.version(text) == version
 
 
 @pytest.mark.parametrize("version", ["0.12.31", "1.1.9", "1.10.5"])
 def test_a_terraform_that_is_too_old_is_refused(version: str) -> None:
     with pytest.raises(ToolError, match=r"1\.11 or newer") as caught:
-        words.check_version(json.dumps({"terraform_version": version}))
+        words.version(json.dumps({"terraform_version": version}))
     assert caught.value.why == f"found {version}"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "Terraform v1.11.4\non linux_amd64\n", '{"terraform_version": "?"}'])
 def test_a_terraform_that_does_not_say_its_version_is_refused(text: str) -> None:
     with pytest.raises(ToolError, match=r"1\.11 or newer"):
-        words.check_version(text)
+        words.version(text)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +130,3 @@ def test_a_terraform_that_does_not_say_its_version_is_refused(text: str) -> None
 )
 def test_what_would_change_the_state_or_the_words_is_known(name: str, *, steers: bool) -> None:
     assert bool(words.STEERING.fullmatch(name)) is steers
-
-
-def test_without_a_registry_the_next_step_is_a_mirror() -> None:
-    said = "Error: Failed to query available provider packages\n\ncould not connect to registry.terraform.io"
-    assert "FERRY_PROVIDER_MIRROR" in words.failed("init", 1, said).next
-    assert "FERRY_PROVIDER_MIRROR" not in words.failed("init", 1, "Error: Invalid resource type").next

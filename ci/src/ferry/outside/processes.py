@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
+import threading
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from ferry.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from types import FrameType
 
     from anyio.abc import ByteReceiveStream, Process
 
+    type OnLine = Callable[[str], None]
+
 GRACE_SECONDS = 120
 """How long a program that was asked to stop may take: terraform saves its state in this time."""
+REPEAT_SECONDS = 5
+"""Runners and terminals send a signal more than once: in this time it is the same wish, not a stronger one."""
+POLL_SECONDS = 0.02
+WATCHER = 'read -r _; kill -INT "$1"'
+"""Its standard input ends with us, however we end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +58,44 @@ async def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
+    on_line: OnLine | None = None,
+    on_err: OnLine | None = None,
+    say: OnLine | None = None,
+    record: Path | None = None,
     grace: float = GRACE_SECONDS,
 ) -> Done:
     """Run to the end and say how it went.
 
     When we are cancelled the program gets SIGINT, once, and its time: a terraform that is killed leaves
-    orphans and a lock behind. It has a session of its own, so that a Ctrl-C on the terminal reaches us alone.
+    orphans and a lock behind, and so does one that is interrupted twice. It has a session of its own, so that a
+    Ctrl-C on the terminal reaches us alone; `say` tells what further signals do while we wait.
+
+    With a `record`, what it says goes through a file there, and it outlives us by what it needs to stop: a program
+    that writes to the pipe of a dead reader dies of SIGPIPE, and terraform then leaves its lock behind.
     """
-    process = await _started(args, cwd, dict(os.environ if env is None else env))
+    env = dict(os.environ if env is None else env)
     out: list[str] = []
     err: list[str] = []
-    try:
+    async with AsyncExitStack() as stack:
+        running = await _started(args, cwd, env, record)
+        stack.push_async_callback(_closed, running)
+        turn = _Turn(program=Path(args[0]).name, say=say or (lambda _: None), pid=running.pid, grace=grace)
+        stack.enter_context(_heeding(turn))
+        watcher = await stack.enter_async_context(_watched(running.pid)) if record else None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_collect, process.stdout, out, on_line)
-            tasks.start_soon(_collect, process.stderr, err, None)
-            await _ended(process, grace)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await process.aclose()
-    return Done(tuple(args), await process.wait(), "".join(out), "".join(err))
+            tasks.start_soon(_collect, running, running.stdout or _path(record, "out"), out, on_line)
+            tasks.start_soon(_collect, running, running.stderr or _path(record, "err"), err, on_err)
+            await _ended(running, turn, watcher)
+    return Done(tuple(args), await running.wait(), "".join(out), "".join(err))
 
 
-async def _started(args: Sequence[str], cwd: Path | None, env: dict[str, str]) -> Process:
+async def _started(args: Sequence[str], cwd: Path | None, env: dict[str, str], record: Path | None) -> Process:
+    said: dict[str, Any] = {"cwd": cwd, "env": env, "start_new_session": True, "stdin": subprocess.DEVNULL}
     try:
-        return await anyio.open_process(list(args), cwd=cwd, env=env, start_new_session=True, stdin=subprocess.DEVNULL)
+        if record is None:
+            return await anyio.open_process(list(args), **said)
+        with _private(_path(record, "out")) as out, _private(_path(record, "err")) as err:
+            return await anyio.open_process(list(args), stdout=out, stderr=err, **said)
     except OSError as error:
         raise ToolError(
             f"{args[0]} does not start",
@@ -81,39 +105,194 @@ async def _started(args: Sequence[str], cwd: Path | None, env: dict[str, str]) -
         ) from error
 
 
-async def _collect(stream: ByteReceiveStream | None, into: list[str], on_line: Callable[[str], None] | None) -> None:
-    """Read to the end, also while we are cancelled: a program whose output nobody reads cannot end."""
-    from anyio.streams.text import TextReceiveStream  # noqa: PLC0415 - only where a program runs
+def _path(record: Path | None, stream: str) -> Path:
+    assert record is not None  # noqa: S101 - a program without a record has pipes
+    return record.with_suffix(f".{stream}")
 
-    if stream is None:
-        return
-    rest = ""
+
+@contextmanager
+def _private(path: Path) -> Iterator[int]:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+async def _closed(process: Process) -> None:
     with anyio.CancelScope(shield=True):
-        async for text in TextReceiveStream(stream, errors="replace"):
+        await process.aclose()
+
+
+@asynccontextmanager
+async def _watched(pid: int) -> AsyncIterator[Process]:
+    """Interrupts the program when we are gone without having done so ourselves: killed, or out of memory."""
+    with anyio.CancelScope(shield=True):  # who is cancelled here would leave before it is asked to stop
+        watcher = await anyio.open_process(
+            ["/bin/sh", "-c", WATCHER, "sh", str(pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            start_new_session=True,
+        )
+    try:
+        yield watcher
+    finally:
+        _kill(watcher)
+        await _closed(watcher)
+
+
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+
+
+async def _collect(process: Process, source: ByteReceiveStream | Path, into: list[str], on_line: OnLine | None) -> None:
+    """Read to the end, also while we are cancelled: a program whose output nobody reads cannot end."""
+    rest = ""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    with anyio.CancelScope(shield=True):
+        async for chunk in _followed(process, source) if isinstance(source, Path) else source:
+            text = decoder.decode(chunk)
             into.append(text)
             *lines, rest = (rest + text).split("\n")
             if on_line:
                 for line in lines:
                     on_line(line)
-        if on_line and rest:
-            on_line(rest)
+        last = decoder.decode(b"", final=True)
+        into.append(last)
+        if on_line and rest + last:
+            on_line(rest + last)
 
 
-async def _ended(process: Process, grace: float) -> None:
+async def _followed(process: Process, path: Path) -> AsyncIterator[bytes]:
+    """What is written to a file until its writer is gone."""
+    async with await anyio.open_file(path, "rb", buffering=0) as file:
+        while True:
+            gone = process.returncode is not None
+            while chunk := await file.read(65536):
+                yield chunk
+            if gone:
+                return
+            await anyio.sleep(POLL_SECONDS)
+
+
+async def _ended(process: Process, turn: _Turn, watcher: Process | None) -> None:
     """Wait for the program itself, then end whatever it has started: that would keep the streams open."""
     try:
-        await _gone(process)
+        await _gone(process, turn)
     except BaseException:
-        with anyio.move_on_after(grace, shield=True), suppress(ProcessLookupError):
+        turn.stopping = True
+        if watcher:  # a second interrupt would make terraform drop its state
+            _kill(watcher)
+        with anyio.move_on_after(turn.grace, shield=True), suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
-            await _gone(process)
+            await _gone(process, turn)
         raise
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _gone(process: Process) -> None:
+async def _gone(process: Process, turn: _Turn) -> None:
     # `wait` also waits for the streams to be closed, which those that the program has started may keep open.
-    while process.returncode is None:  # noqa: ASYNC110 - nothing else tells of it
-        await anyio.sleep(0.02)
+    while process.returncode is None:
+        turn.speak()
+        await anyio.sleep(POLL_SECONDS)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Turn:
+    """A program of ours while it runs. A signal's handler only writes down here: it may have come in mid-print."""
+
+    program: str
+    say: OnLine
+    pid: int
+    grace: float
+    stopping: bool = False
+    unsaid: list[str] = field(default_factory=list)
+
+    def speak(self) -> None:
+        while self.unsaid:
+            self.say(self.unsaid.pop(0))
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+class _Signals:
+    """SIGINT and SIGTERM while programs of ours run.
+
+    The first of them stops us, as it would without programs. Everything after it finds us waiting for a program that
+    saves what it did, and must not cut that short: GitHub cancels a job with SIGINT, then SIGTERM 7.5 seconds later.
+    A person is told what one more Ctrl-C does before it does that.
+    """
+
+    def __init__(self) -> None:
+        self.turns: list[_Turn] = []
+        self.before: dict[int, Any] = {}
+        self.first: float | None = None
+        self.warned: float | None = None
+        self.owed = False
+        """A signal came while we were stopping for another reason: it is passed on when that is done."""
+
+    def enter(self, turn: _Turn) -> None:
+        if not self.turns and threading.current_thread() is threading.main_thread():
+            self.first = self.warned = None
+            self.owed = False
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # who starts us in the background wants that
+                    self.before[number] = signal.signal(number, self.heard)
+        self.turns.append(turn)
+
+    def leave(self, turn: _Turn) -> None:
+        self.turns.remove(turn)
+        if self.turns or not self.before:
+            return
+        before, self.before = self.before, {}
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if self.owed:
+            self.stop(before, None)
+
+    def heard(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now
+            self.owed = any(turn.stopping for turn in self.turns)
+            if not self.owed:
+                self.stop(self.before, frame)
+        elif self.warned is None:
+            self.warned = now
+            self.tell("{program} was asked to stop and saves what it did, which takes up to {grace:.0f} s more; ")
+        elif number == signal.SIGINT and now - self.warned >= REPEAT_SECONDS:
+            for turn in self.turns:
+                turn.kill()
+
+    def tell(self, text: str) -> None:
+        more = f"Ctrl-C after {REPEAT_SECONDS} s kills it, and what it is making is then known to no state"
+        for turn in self.turns:
+            turn.unsaid.append(text.format(program=turn.program, grace=turn.grace) + more)
+
+    @staticmethod
+    def stop(before: Mapping[int, Any], frame: FrameType | None) -> None:
+        """As SIGINT does: event loops cancel their main task for it, and know no SIGTERM."""
+        handler = before.get(signal.SIGINT)
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
+
+
+_signals = _Signals()
+
+
+@contextmanager
+def _heeding(turn: _Turn) -> Iterator[None]:
+    _signals.enter(turn)
+    try:
+        yield
+    finally:
+        turn.speak()
+        _signals.leave(turn)

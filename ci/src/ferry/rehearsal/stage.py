@@ -62,7 +62,12 @@ class Stage:
 async def opened(play: Play) -> AsyncIterator[Stage]:
     async with _box(play) as box:
         access = await set_up(play, box)
-        terraform = HostTerraform(play.source / play.config.infrastructure.root, play.work / "terraform", access)
+        terraform = HostTerraform(
+            play.source / play.config.infrastructure.root,
+            play.work / "terraform",
+            access,
+            rescued=play.source / f".ferry/rescued/{play.environment.name}",
+        )
         told = play.config.rehearsal.variables
         variables = {name: said.replace("{news}", box.news_url) for name, said in told.items()}
         await terraform.write(VARIABLES_FILE, json.dumps(variables))
@@ -113,7 +118,7 @@ async def bootstrap(play: Play, root: Access) -> None:
     await terraform.write(words.OVERRIDE_FILE, words.override())
     await terraform.init({})
     await terraform.plan(rehearsal.bootstrap_variables.replace("{env}", play.environment.name))
-    await terraform.apply(lambda _: None)
+    await terraform.apply(await terraform.saved(), lambda _: None)
 
 
 def put_secrets(play: Play, root: Access, news_key: str) -> None:

@@ -91,7 +91,7 @@ async def _check_orphans(stage: Stage, leftovers: list[tuple[str, Image]]) -> No
 
 async def _nothing_left(stage: Stage, built: Built) -> None:
     known = references(stage.play.config, stage.play.environment, built.release)
-    again = await plan(stage.play.environment, known, stage.hands, stage.play.report)
-    if not again.empty:
-        why = ", ".join(f"{change.action} {change.address}" for change in again.touched())
+    again = await plan(stage.play.config, stage.play.environment, known, stage.hands, stage.play.report)
+    if not again.plan.empty:
+        why = ", ".join(f"{change.action} {change.address}" for change in again.plan.touched())
         raise ProofFailed("the plan after the apply is not empty", where=stage.play.environment.name, why=why)

@@ -12,6 +12,7 @@ from ferry.verbs.publish import publish, references, refuse_stand_ins, verify
 if TYPE_CHECKING:
     from ferry.config import Config
     from ferry.model import Environment, Release
+    from ferry.outside.terraform.saved import Saved
     from ferry.report import Report
     from ferry.verbs.build import Built
     from ferry.verbs.hands import Hands
@@ -21,15 +22,19 @@ async def deploy(config: Config, environment: Environment, built: Built, hands: 
     """Publishing comes first: a repository that it has to make is there when the plan looks for what exists."""
     target = Target(config=config, environment=environment, depot=hands.depot, report=report)
     await publish(built, target, hands.run)
-    await plan(environment, references(config, environment, built.release), hands, report)
-    await apply(config, environment, built.release, hands, report)
+    known = references(config, environment, built.release)
+    judged = await plan(config, environment, known, hands, report, restores=True)
+    await apply(target, built.release, judged.saved, hands)
     await prove_environment(config, environment, built.release, hands, report)
 
 
-async def apply(config: Config, environment: Environment, release: Release, hands: Hands, report: Report) -> None:
-    with report.step(f"apply {environment.name}", f"Apply to {environment.name}") as step:
-        refuse_stand_ins(release, hands.depot)
-        await verify(config, environment, release, hands.depot)
+async def apply(target: Target, release: Release, saved: Saved, hands: Hands) -> None:
+    """Exactly the plan that was judged: `saved` is what it was then."""
+    environment = target.environment
+    with target.report.step(f"apply {environment.name}", f"Apply to {environment.name}") as step:
+        refuse_stand_ins(release, target.depot)
+        await verify(target.config, environment, release, target.depot)
         step.say("every artifact of the release is where Lambda looks for it")
-        await hands.terraform.apply(step.say)
-        step.done("applied exactly the saved plan")
+        seconds = await hands.terraform.apply(saved, step.say)
+        slow = sorted(seconds.items(), key=lambda it: -it[1])[:1]
+        step.done("applied exactly the saved plan" + "".join(f"; {name} took {took:.0f} s" for name, took in slow))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import dagger
 from dagger import dag
 
 from ferry import tfplan
-from ferry.outside.terraform import PLAN_FILE, mirror, words
+from ferry.errors import FerryError
+from ferry.outside.terraform import PLAN_FILE, failure, lock, mirror, rescue, saved, words
+from ferry.outside.terraform.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ferry.outside.terraform.lock import Holder
+    from ferry.outside.terraform.saved import Saved
     from ferry.tfplan import Plan
 
 WORK = "/work"
@@ -23,9 +29,14 @@ CREDENTIALS = "/run/ferry/credentials.json"
 PROVIDERS = "/opt/providers"
 
 
-async def bare(image: str, root: dagger.Directory, *, providers: dagger.Directory | None) -> dagger.Container:
-    """Terraform beside the root module, with Ferry's CLI configuration and nothing of anyone's credentials."""
-    container = dag.container().from_(image).with_directory(WORK, root).with_workdir(WORK)
+async def bare(
+    image: str, source: dagger.Directory, *, providers: dagger.Directory | None, root: str = "."
+) -> dagger.Container:
+    """Terraform in the root module, with Ferry's CLI configuration and nothing of anyone's credentials.
+
+    `root` is where the module lies in the source: what it reaches beside itself has to be there too.
+    """
+    container = dag.container().from_(image).with_directory(WORK, source).with_workdir(f"{WORK}/{root}")
     for name, value in (words.ENVIRONMENT | {"TF_CLI_CONFIG_FILE": CLI_CONFIG}).items():
         container = container.with_env_variable(name, value)
     if providers is None:
@@ -57,37 +68,103 @@ def reaching(container: dagger.Container, service: dagger.Service, port: int) ->
 
 
 class DaggerTerraform:
-    """`container` is the working folder as the last step left it."""
+    """`container` is the working folder as the last step left it, `folder` where the root lies in it.
 
-    def __init__(self, container: dagger.Container) -> None:
+    An exec tells what it said when it is over: there is no progress here, and what is cancelled dies of SIGKILL.
+    """
+
+    def __init__(self, container: dagger.Container, folder: str = WORK) -> None:
         self.container = container
+        self._folder = folder
 
     async def write(self, name: str, text: str) -> None:
-        self.container = self.container.with_new_file(f"{WORK}/{name}", text)
+        self.container = self.container.with_new_file(self._at(name), text)
 
     async def init(self, backend: Mapping[str, str]) -> None:
-        words.check_version(await self._run(*words.VERSION))
-        locked = await self.container.exists(f"{WORK}/{words.LOCK_FILE}")
-        await self._run(*words.init(backend, locked=locked))
+        self.container = self.container.without_files([self._at(words.IMPORTS_FILE), self._at(PLAN_FILE)])
+        words.version(await self._run(*words.VERSION))
+        locked = await self.container.exists(self._at(words.LOCK_FILE))
+        await self._listened(Listener(), *words.init(backend, locked=locked))
 
     async def plan(self, variables: str) -> Plan:
-        await self._run(*words.plan(PLAN_FILE, variables))
+        await self._listened(Listener(), *words.plan(PLAN_FILE, variables))
         return tfplan.read(await self._run(*words.show(PLAN_FILE)))
 
-    async def apply(self, say: Callable[[str], None]) -> None:
-        said = await self._run(*words.apply(PLAN_FILE))
-        for line in said.splitlines():
-            words.only_progress(say)(line)
+    async def saved(self) -> Saved:
+        version = words.version(await self._run(*words.VERSION))
+        with TemporaryDirectory() as folder:
+            plan, lock_file = Path(folder, PLAN_FILE), Path(folder, words.LOCK_FILE)
+            await self.container.file(self._at(PLAN_FILE)).export(str(plan))
+            if await self.container.exists(self._at(words.LOCK_FILE)):
+                await self.container.file(self._at(words.LOCK_FILE)).export(str(lock_file))
+            return saved.identity(plan, lock_file, version)
+
+    async def apply(self, saved: Saved, say: Callable[[str], None]) -> Mapping[str, float]:
+        failure.unchanged(saved, await self.saved())
+        listener = Listener(say)
+        try:
+            await self._listened(listener, *words.apply(PLAN_FILE))
+        except FerryError as error:
+            if not await self.container.exists(self._at(words.ERRORED_FILE)):
+                raise
+            self._settled(error, await rescue.pushed(self._push))
+        return listener.seconds
 
     async def outputs(self) -> Mapping[str, Any]:
         return words.outputs(await self._run(*words.OUTPUTS))
 
+    async def lock_holder(self) -> Holder | None:
+        """Terraform names the holder to whoever comes with the wrong id; it is who reaches the state from here."""
+        ran = self._exec(*words.force_unlock(words.NOBODYS_LOCK))
+        said = await ran.stderr()
+        if words.NO_LOCK in said:
+            return None
+        holder = lock.printed(said)
+        if holder is None:
+            raise words.failed("force-unlock", await ran.exit_code(), said)
+        return holder
+
+    async def release(self, id: str) -> None:
+        await self._run(*words.force_unlock(id))
+
+    def _at(self, name: str) -> str:
+        return f"{self._folder}/{name}"
+
+    async def _push(self) -> tuple[int, str]:
+        ran = self._exec(*words.push(words.ERRORED_FILE))
+        return await ran.exit_code(), await ran.stderr()
+
+    @staticmethod
+    def _settled(error: FerryError, why: str | None) -> None:
+        """An apply whose only trouble was the state, which is written by now, is done."""
+        told = failure.of(error)
+        if why is not None:
+            raise failure.state_kept(told, None, why, "ferry deploy: what was made is found in AWS, and adopted")
+        if others := [one for one in told if one.kind is not failure.Kind.STATE_LOST]:
+            raise failure.raised("apply", others)
+
+    async def _listened(self, listener: Listener, *args: str) -> None:
+        """What it leaves behind stays, also when it fails: a state that could not be written is among it."""
+        ran = self._exec(*args, early=True)
+        code, err = await ran.exit_code(), await ran.stderr()
+        for line in err.splitlines():
+            listener.log(line)
+        for line in (await ran.stdout()).splitlines():
+            listener.line(line)
+        self.container = ran
+        if code != 0:
+            raise listener.error(args[0], code, err)
+
     async def _run(self, *args: str) -> str:
-        ran = self.container.with_env_variable("FERRY_CALL", uuid.uuid4().hex).with_exec(
-            ["terraform", *args], expect=dagger.ReturnType.ANY
-        )
+        ran = self._exec(*args)
         code = await ran.exit_code()
         if code != 0:
             raise words.failed(args[0], code, await ran.stderr())
         self.container = ran
         return await ran.stdout()
+
+    def _exec(self, *args: str, early: bool = False) -> dagger.Container:
+        container = self.container.with_env_variable("FERRY_CALL", uuid.uuid4().hex)
+        for name, value in words.EARLY.items():
+            container = container.with_env_variable(name, value) if early else container.without_env_variable(name)
+        return container.with_exec(["terraform", *args], expect=dagger.ReturnType.ANY)

@@ -7,31 +7,34 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ferry.errors import TerraformFailed, ToolError
+from ferry.outside.terraform.failure import AGAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 INPUTS_FILE = "ferry.auto.tfvars.json"
 IMPORTS_FILE = "ferry_imports.tf.json"
 OVERRIDE_FILE = "ferry_override.tf.json"
 ENVIRONMENT = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+EARLY = {"TF_LOG_CORE": "ERROR"}
+"""With it terraform says on stderr why a resource failed when it does, not when all the others are done."""
 STEERING = re.compile(r"TF_(WORKSPACE|DATA_DIR|CLI_ARGS.*)")
 """Variables with which a shell would change which state is used, or what terraform is told."""
 
 LOCK_FILE = ".terraform.lock.hcl"
+ERRORED_FILE = "errored.tfstate"
+NOBODYS_LOCK = "whose-is-it"
+"""No lock has this id: terraform refuses to release it, and says who holds the one that there is."""
+NO_LOCK = "NoSuchKey"
 OLDEST = (1, 11)
 """The first version that locks a state in S3 with nothing but S3."""
 VERSION = ("version", "-json")
 OUTPUTS = ("output", "-json", "-no-color")
-PROGRESS = re.compile(
-    r"^\S.*?: (Creating|Creation complete|Modifying|Modifications complete|Destroying|Destruction complete"
-    r"|Importing|Still )"
-)
 ERROR = re.compile(r"^Error: (?P<what>.+)$", re.MULTILINE)
 
 
-def check_version(text: str) -> None:
-    """Refuse a terraform that is too old, of what `terraform version -json` prints."""
+def version(text: str) -> str:
+    """Of what `terraform version -json` prints; one that is too old is refused."""
     found = re.search(r'"terraform_version":\s*"((\d+)\.(\d+)[^"]*)"', text)
     if found is None or (int(found[2]), int(found[3])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
@@ -41,25 +44,37 @@ def check_version(text: str) -> None:
             why=f"found {found[1]}" if found else "it does not say its version as terraform does",
             next=f"install terraform {oldest} or newer, and put it first on PATH",
         )
+    return found[1]
+
+
+_EVENTS = ("-json", "-input=false", "-no-color")
 
 
 def init(backend: Mapping[str, str], *, locked: bool) -> tuple[str, ...]:
     """A lock file that is there is law; a root without one gets what its constraints allow."""
     lock = ["-lockfile=readonly"] if locked else []
     settings = [f"-backend-config={key}={value}" for key, value in backend.items()]
-    return ("init", "-input=false", "-no-color", *lock, *settings)
+    return ("init", *_EVENTS, *lock, *settings)
 
 
 def plan(file: str, variables: str) -> tuple[str, ...]:
-    return ("plan", "-input=false", "-no-color", f"-out={file}", *([f"-var-file={variables}"] if variables else []))
+    return ("plan", *_EVENTS, f"-out={file}", *([f"-var-file={variables}"] if variables else []))
 
 
 def apply(file: str) -> tuple[str, ...]:
-    return ("apply", "-input=false", "-no-color", "-auto-approve", file)
+    return ("apply", *_EVENTS, "-auto-approve", file)
 
 
 def show(file: str) -> tuple[str, ...]:
     return ("show", "-json", "-no-color", file)
+
+
+def force_unlock(id: str) -> tuple[str, ...]:
+    return ("force-unlock", "-no-color", "-force", id)
+
+
+def push(file: str) -> tuple[str, ...]:
+    return ("state", "push", file)
 
 
 def backend(*, bucket: str, key: str, region: str, stand_in: bool) -> dict[str, str]:
@@ -102,18 +117,6 @@ def outputs(text: str) -> dict[str, Any]:
         ) from error
 
 
-def only_progress(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Pass on the lines that say what is being done to which resource."""
-    return lambda line: say(line) if PROGRESS.match(line) else None
-
-
-AGAIN = "mend what it names, then run the same command again: what is already there is adopted"
-NO_REGISTRY = (
-    "name a folder of providers in FERRY_PROVIDER_MIRROR; where the registry can be reached, "
-    "`terraform providers mirror FOLDER` makes one"
-)
-
-
 def failed(verb: str, code: int, err: str) -> TerraformFailed:
     """What terraform printed, cut down to its errors."""
     body = _body(err)
@@ -122,7 +125,7 @@ def failed(verb: str, code: int, err: str) -> TerraformFailed:
         f"terraform {verb} failed: {first['what'] if first else f'exit code {code}'}",
         where=f"terraform {verb}",
         why=body[first.start() if first else 0 :][:4000],
-        next=NO_REGISTRY if "could not connect to registry" in " ".join(body.split()) else AGAIN,
+        next=AGAIN,
     )
 
 

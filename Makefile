@@ -9,6 +9,8 @@ VENV := .venv/.made
 RUN := $(UV) run --frozen --no-sync
 # `make check` runs these, and `make test` begins with it.
 RULES := tests/infrastructure/test_rules.py
+# The slow tests wait for terraform most of their time, two worlds of them: there is room for one process more.
+WORKERS := 3
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,7 @@ dev: $(VENV)  ## the page and its stream on this machine, with made-up news
 	  $(RUN) python -m sse_streaming & stream=$$!; STREAM_URL=http://localhost:8080 $(RUN) python -m dashboard
 
 test: $(VENV) check adapter  ## everything: checks, unit tests, terraform, a whole rehearsal
-	$(RUN) pytest -n auto --deselect $(RULES)
+	$(RUN) pytest -n $(WORKERS) --deselect $(RULES)
 
 # Lambda's web adapter runs images in the box as Lambda does. Cargo builds it once, into the user's cache; without one
 # the tests that need it say so and are skipped.

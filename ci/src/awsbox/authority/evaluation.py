@@ -1,7 +1,8 @@
 """The emulator's own policy evaluation, asked about one check, and what it lacks of AWS's put in while a box runs.
 
 Policy variables are the largest of these: `${aws:username}` and the like become what they stand for before a
-statement is compared. A statement with a variable that the call has no value for matches nothing, as in AWS.
+statement is compared. A statement with a variable that the call has no value for matches nothing, as in AWS. Neither
+does one that names no action or no resource; and a session's `aws:PrincipalArn` is its role's ARN, path and all.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from awsbox.authority import documents, state
 from awsbox.authority import keys as condition_keys
-from awsbox.authority import state
+from awsbox.seams import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -180,22 +182,38 @@ def _context(principal: Principal, check: Check, region: str, keys: Mapping[str,
 
 @contextmanager
 def mended() -> Iterator[None]:
-    """Policy variables and unknown condition keys, for as long as the block lasts."""
+    """What the emulator lacks of AWS's evaluation, for as long as the block lasts: it looks these up at each call."""
     evaluator = _evaluator()
-    plain = evaluator._first_match  # noqa: SLF001 - looked up for each evaluation: the seam of the emulator
+    plain, of_resource, value = (
+        evaluator._first_match,  # noqa: SLF001 - the seams of the emulator
+        evaluator.evaluate_resource_policy,
+        evaluator._resolve_condition_key,  # noqa: SLF001
+    )
 
     def first_match(context: Any, statements: Sequence[Any], effect: str) -> Any:
         return plain(context, [found for said in statements if (found := _filled(said, context)) is not None], effect)
 
-    evaluator._first_match = first_match  # noqa: SLF001
-    try:
+    def evaluate_resource_policy(policy: Any, context: Any, service: str | None = None, **how: bool) -> Any:
+        return of_resource(documents.read(policy, context, service or ""), context, service, **how)
+
+    def resolve(key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn" and context.principal_type == "AssumedRole":
+            return (documents.entity(context.principal_arn) or {}).get("Arn") or context.principal_arn
+        return value(key, context)
+
+    with replaced(
+        evaluator,
+        _first_match=first_match,
+        evaluate_resource_policy=evaluate_resource_policy,
+        _resolve_condition_key=resolve,
+    ):
         yield
-    finally:
-        evaluator._first_match = plain  # noqa: SLF001
 
 
 def _filled(statement: Any, context: Any) -> Any:
     """The statement with its variables filled in; None when it cannot be met."""
+    if not (statement.actions or statement.not_actions) or not (statement.resources or statement.not_resources):
+        return None
     if statement.conditions and condition_keys.unknown_in(statement.conditions):
         # Unknown is never "pass": it allows nothing, and denies whatever it is about.
         if statement.effect == "Allow":

@@ -7,10 +7,9 @@ real calls, and no code of Ferry's guards.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from awsbox.authority import evaluation
 from awsbox.calls import Answer, refusal
 from awsbox.rules import principals, stores
 
@@ -90,29 +89,9 @@ def may_change(call: Call, arn: str, text: str, tags: dict[str, str]) -> bool:
         principal_keys=caller.keys,
     )
     identity = evaluator.evaluate(asked, [everything] if caller.policies is None else caller.policies, *caller.limits)
-    bounded = "permissions boundary" in evaluation.of_key(stores.key_of(call), stores.account()).narrowed
-    found = [one for one in principals.statements(json.loads(text)) if _works(one)]
-    policy = {"Statement": [_plain(one, caller.arn, bounded=bounded) for one in found]}
     owner = stores.account()
-    decided = evaluator.combine_resource_policy(identity, asked, policy, owner, required=True, limits=caller.limits)
+    decided = evaluator.combine_resource_policy(identity, asked, text, owner, required=True, limits=caller.limits)
     return bool(decided.decision == "Allow")
-
-
-def _works(statement: dict[str, Any]) -> bool:
-    """AWS accepts a statement without an action or a resource, and it has no effect."""
-    return bool({"Action", "NotAction"} & set(statement)) and bool({"Resource", "NotResource"} & set(statement))
-
-
-def _plain(statement: dict[str, Any], caller: str, *, bounded: bool) -> dict[str, Any]:
-    """The evaluator does not know NotPrincipal: it means everybody, or not this caller.
-
-    With Deny it spares nobody who has a permissions boundary: AWS's guide says so of the element.
-    """
-    if "NotPrincipal" not in statement:
-        return statement
-    spared = stores.core("iam_evaluator")._names_caller(statement["NotPrincipal"], caller)  # noqa: SLF001 - no public one
-    denied = bounded and statement.get("Effect") == "Deny"
-    return statement | {"Principal": {} if spared and not denied else "*"}
 
 
 RULES: Rules = {("kms", "CreateKey"): create, ("kms", "PutKeyPolicy"): put_policy}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^\| (?P<id>[PBRS]-\d\d) \| (?P<text>.+) \|$", re.MULTILINE)
 WORLDS = ("tests/infrastructure/", "tests/system/")
+# Made-up examples of a property in the fast tests, at most; `make test` looks at as many as the test itself asks for.
+FEW = 20
 PROVEN = pytest.StashKey[dict[str, tuple[str, ...]]]()
 OUTCOMES = pytest.StashKey[dict[str, str]]()
 
@@ -62,6 +64,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"docs/requirements.md has no line {', '.join(unknown)}: see {', '.join(where)}")
     config.stash[PROVEN] = marked
     config.stash[OUTCOMES] = {}
+    if "not slow" in config.option.markexpr:
+        _fewer_examples(items)
+
+
+def _fewer_examples(items: list[pytest.Item]) -> None:
+    """A profile of Hypothesis gives way to what a test says, and those with the most examples do say it."""
+    from hypothesis import is_hypothesis_test, settings  # noqa: PLC0415 - who has no such test need not wait for it
+
+    for test in {getattr(item.obj, "__func__", item.obj) for item in items if isinstance(item, pytest.Function)}:
+        if is_hypothesis_test(test):
+            asked = test._hypothesis_internal_use_settings
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=min(asked.max_examples, FEW))
 
 
 def _ids(item: pytest.Item) -> Iterator[str]:

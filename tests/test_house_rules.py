@@ -238,8 +238,14 @@ def _parsed(text: str) -> ast.Module:
     return ast.parse(text)
 
 
+@cache
+def _walked(text: str) -> tuple[ast.AST, ...]:
+    """Each rule looks at all of it."""
+    return tuple(ast.walk(_parsed(text)))
+
+
 def _nodes(files: Files) -> Iterator[tuple[str, ast.AST]]:
-    return ((path, node) for path, text in files.items() if path.endswith(".py") for node in ast.walk(_parsed(text)))
+    return ((path, node) for path, text in files.items() if path.endswith(".py") for node in _walked(text))
 
 
 def _below(files: Files, folder: str) -> Iterator[tuple[str, str]]:

@@ -75,6 +75,7 @@ def run(suite: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=suite, env=quick, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow  # a run of pytest
 def test_the_report_says_who_proves_what(suite: Path) -> None:
     ended = run(suite, "--req-report")
     assert ended.returncode == 1
@@ -94,15 +95,18 @@ def test_the_report_says_who_proves_what(suite: Path) -> None:
     ]
 
 
+@pytest.mark.slow  # a run of pytest
 def test_what_was_left_out_proves_nothing(suite: Path) -> None:
     ended = run(suite, "--req-report", "-k", "more")
     assert "    not run: tests/test_it.py::test_adopts\n" in ended.stdout
 
 
+@pytest.mark.slow  # a run of pytest
 def test_the_report_is_asked_for(suite: Path) -> None:
     assert "Orphans are adopted" not in run(suite).stdout
 
 
+@pytest.mark.slow  # a run of pytest
 def test_an_unknown_id_stops_the_run(suite: Path) -> None:
     text = TESTS.replace('"P-02"', '"P-99"')
     (suite / "tests/test_it.py").write_text(text)

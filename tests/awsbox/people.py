@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -55,16 +56,22 @@ class Caller:
     token: str | None = field(default=None, repr=False)
 
     def client(self, service: str, **options: Any) -> Any:
-        make: Any = boto3.client  # its types are one overload a service
-        return make(
-            service,
-            region_name=REGION,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.key,
-            aws_secret_access_key=self.secret,
-            aws_session_token=self.token,
-            **{"config": CONFIG} | options,
-        )
+        return _client(self, service, **{"config": CONFIG} | options)
+
+
+@lru_cache(maxsize=64)
+def _client(caller: Caller, service: str, **options: Any) -> Any:
+    """Slow to make, and tests ask for the same one again and again. Not too many: each keeps its connections."""
+    make: Any = boto3.client  # its types are one overload a service
+    return make(
+        service,
+        region_name=REGION,
+        endpoint_url=caller.endpoint,
+        aws_access_key_id=caller.key,
+        aws_secret_access_key=caller.secret,
+        aws_session_token=caller.token,
+        **options,
+    )
 
 
 @dataclass(frozen=True)

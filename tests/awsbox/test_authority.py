@@ -26,6 +26,8 @@ from tests.awsbox.people import Account, allow, policy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+pytestmark = pytest.mark.slow  # many calls to the box; tests/awsbox has quicker ones
+
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "KMSAccessDenied", "KMS.AccessDeniedException"}
 
 

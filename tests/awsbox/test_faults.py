@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from awsbox.faults import Switchboard
     from tests.awsbox.people import Account
 
+pytestmark = pytest.mark.slow  # many calls to the box; tests/awsbox has quicker ones
+
 THROTTLES: frozenset[str] = frozenset(vars(ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"])
 TRANSIENT: frozenset[int] = frozenset(vars(TransientRetryableChecker)["_TRANSIENT_STATUS_CODES"])
 CALLS: dict[str, Callable[[Any], Any]] = {

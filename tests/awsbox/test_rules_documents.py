@@ -129,6 +129,7 @@ def test_secret_without_a_value_has_none(account: Account) -> None:
     assert secrets.get_secret_value(SecretId="documents-empty")["SecretString"] == "now"
 
 
+@pytest.mark.slow  # invokes a function
 def test_log_group_appears_at_the_first_invoke(account: Account) -> None:
     functions, logs = account.root.client("lambda"), account.root.client("logs")
     code = io.BytesIO()

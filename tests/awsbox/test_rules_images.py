@@ -19,6 +19,8 @@ from tests.awsbox.published import refused
 if TYPE_CHECKING:
     from tests.awsbox.people import Account, Caller
 
+pytestmark = pytest.mark.slow  # many calls to the box; tests/awsbox has quicker ones
+
 HOST = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
 LAMBDA = {
     "Effect": "Allow",

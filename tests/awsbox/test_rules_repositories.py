@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ferry.outside.builder.assemble import Image
     from tests.awsbox.people import Account
 
+pytestmark = pytest.mark.slow  # many calls to the box; tests/awsbox has quicker ones
+
 
 def made(account: Account, name: str, **more: Any) -> Any:
     ecr = account.root.client("ecr")

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.awsbox import setup
 
 if TYPE_CHECKING:
     from tests.awsbox.people import Account
 
 
+@pytest.mark.slow  # waits for each version
 def test_a_version_is_made_of_what_is_new_and_of_nothing_else(account: Account) -> None:
     client, name = account.root.client("lambda"), "versioned"
     setup.function(account.root, name, account.role(name=name), Publish=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.awsbox.people import Account
 
+pytestmark = pytest.mark.slow  # many calls to the box; tests/awsbox has quicker ones
+
 COUNTING = "count = 0\ndef handler(event, context):\n  global count\n  count += 1\n  return count"
 NAME = "kept-in-a-snapshot"
 

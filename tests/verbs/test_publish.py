@@ -399,6 +399,7 @@ def on(cable: Cable) -> World:
     return World(registry=CutRegistry(cable), bucket=CutBucket(cable=cable))
 
 
+@pytest.mark.slow  # a publish for each place
 @pytest.mark.req("B-05")
 async def test_a_publish_that_is_cut_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
     """What is written down last says that all of it is there: until then nobody relies on it."""

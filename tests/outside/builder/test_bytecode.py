@@ -77,6 +77,7 @@ def test_the_same_modules_are_the_same_bytes_wherever_and_however_they_are_compi
     assert len(one) == len(MODULES)
 
 
+@pytest.mark.slow  # an interpreter each
 @pytest.mark.parametrize("options", [("-O",), ("-S", "-s"), ("-X", "no_debug_ranges"), ("-I",)])
 def test_how_the_interpreter_was_started_does_not_matter(tmp_path: Path, options: tuple[str, ...]) -> None:
     one = compiled(written(tmp_path / "a"))
@@ -115,6 +116,7 @@ def test_python_takes_it_without_a_look_at_the_source(tmp_path: Path) -> None:
     assert (done.stdout.splitlines(), done.stderr) == ([str(place / "app/main.py"), f"True {10**30}"], "")
 
 
+@pytest.mark.slow  # an interpreter each
 @pytest.mark.parametrize(
     "source",
     [

@@ -110,6 +110,7 @@ async def test_the_application_is_copied_to_a_folder_of_its_own_and_compiled(sou
     assert files(source / "app") == {"main.py"}
 
 
+@pytest.mark.slow  # builds with uv
 async def test_built_elsewhere_and_at_another_time_it_is_the_same(
     source: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +149,7 @@ async def test_what_changes_is_the_layer_that_the_change_is_in(source: Path, cha
     assert same == ((True, False) if changed.endswith(".py") else (False, True))
 
 
+@pytest.mark.slow  # builds with uv
 @pytest.mark.req("B-11")
 @pytest.mark.parametrize(
     ("lock", "what", "why"),
@@ -198,6 +200,7 @@ async def test_an_index_that_is_not_there_is_told(source: Path, monkeypatch: pyt
     assert "Connection refused" in error.why
 
 
+@pytest.mark.slow  # builds with uv
 @pytest.mark.req("B-11")
 async def test_an_index_that_takes_the_call_and_says_nothing_is_told(
     source: Path, monkeypatch: pytest.MonkeyPatch
@@ -208,6 +211,7 @@ async def test_an_index_that_takes_the_call_and_says_nothing_is_told(
         assert "the package index cannot be reached" in (await reason(source)).what
 
 
+@pytest.mark.slow  # builds with uv
 @pytest.mark.req("B-11")
 @pytest.mark.parametrize(
     ("status", "what"), [(500, "cannot be reached"), (401, "does not let us in"), (403, "does not let us in")]
@@ -255,6 +259,7 @@ async def test_a_machine_without_uv_is_told_so(source: Path, monkeypatch: pytest
         await HostBuilder(source, source / "work").dependencies(LOCK)
 
 
+@pytest.mark.slow  # builds with uv
 @pytest.mark.parametrize("wanted", ["", platform.python_version(), "3.13.99"])
 async def test_this_python_compiles_where_no_other_is_wanted_or_found(source: Path, wanted: str) -> None:
     builder = HostBuilder(source, source / "work", wanted)

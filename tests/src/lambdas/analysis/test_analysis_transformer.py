@@ -120,6 +120,7 @@ print(Transformer(files).judge("good").label)
 """
 
 
+@pytest.mark.slow  # an interpreter of its own
 def test_what_the_lock_leaves_out_is_not_missed(tmp_path: Path) -> None:
     lines = (ANALYSIS / "requirements.excludes").read_text().splitlines()
     left_out = [line for line in lines if not line.startswith("#")]

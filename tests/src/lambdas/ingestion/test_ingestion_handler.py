@@ -134,6 +134,7 @@ def test_wrong_settings_fail_the_call_and_are_measured() -> None:
     assert (measured["environment"], measured["NotReady"]) == ("prod", [1.0])
 
 
+@pytest.mark.slow  # an interpreter of its own
 def test_nothing_is_imported_that_is_not_used() -> None:
     code = "import sys, ingestion.handler; print(*{name.partition('.')[0] for name in sys.modules})"
     imported = python(code)

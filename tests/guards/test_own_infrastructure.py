@@ -26,14 +26,7 @@ ROOT = Path(__file__).parents[2]
 GUARDS = (stateful, wrongstate, images, isolation, principals, coverage, retention)
 NAMES = ("preprod", "prod")
 HASH = base64.b64encode(bytes(32)).decode()
-MEANT = (
-    "aws_budgets_budget.monthly:limit_amount",
-    "aws_cloudwatch_event_rule.this*:schedule_expression",
-    "aws_cloudwatch_metric_alarm.canary_silent*:alarm_description",
-    "aws_cloudwatch_metric_alarm.canary_silent*:period",
-    "*.aws_cloudwatch_log_group.this:retention_in_days",
-)
-"""How preprod and prod differ: what they cost, how often they run, how long logs stay."""
+MEANT = config.load(ROOT / "ferry.toml").parity.allow
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(terraform.absent()), reason=terraform.absent())]
 
@@ -83,6 +76,7 @@ def judged(plan: Plan, known: Context) -> list[Finding]:
 @pytest.mark.req("R-05", "R-06", "R-10", "B-06", "B-12")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_first_plan_opens_two_urls_and_nothing_else(plans: dict[str, Plan], account: Account, name: str) -> None:
+    """And the cache of dependencies is made to go, with all that is in it."""
     found = judged(plans[name], context(name, account))
     assert sorted((one.guard, str(one.severity), one.verdict) for one in found) == [
         ("principals", "info", "not-known"),
@@ -91,7 +85,9 @@ def test_a_first_plan_opens_two_urls_and_nothing_else(plans: dict[str, Plan], ac
         ("principals", "warn", "public-invoke"),
         ("principals", "warn", "public-url"),
         ("principals", "warn", "public-url"),
+        ("stateful", "warn", "made-disarmed"),
     ]
+    assert [one.address for one in found if one.guard == "stateful"] == ["aws_ecr_repository.cache"]
 
 
 def known(plan: Plan) -> Plan:

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[bool | None, list[Change], list[str]]] = {
     "a few resources of anyone": (None, some(3, CREATE), []),
     "a lost state that is taken back": (True, some(1, CREATE) + some(9, KEEP, "id"), ["warn lost-state"]),
     "the same, and nobody knows": (None, some(1, CREATE) + some(9, KEEP, "id"), ["warn lost-state"]),
+    "never deployed, and all of it is there": (False, some(1, CREATE) + some(9, KEEP, "id"), ["warn lost-state"]),
     "nothing to do": (True, some(9, KEEP), []),
     "an empty plan": (True, [], []),
     "another root over this state": (True, some(9, CREATE) + some(6, DESTROY), ["block destroys-most"]),

@@ -14,6 +14,7 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 STATE = "sentiment-analyzer-{}-state"
 PACKAGES = "{}-sentiment-analyzer-packages-{{account}}"
 DEPLOYER = "sentiment-analyzer-{own}-deployer"
+OTHERS = "sentiment-analyzer-{other}-deployer"
 POLICY = "arn:aws:iam::{account}:policy/sentiment-analyzer-{own}-"
 OIDC = "arn:aws:iam::{account}:oidc-provider/token.actions.githubusercontent.com"
 ANYBODY = '{{"Effect":"Allow","Principal":{{"AWS":"*"}},"Action":"sts:AssumeRole"}}'
@@ -51,6 +52,9 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("s3.put_object", {"Bucket": STATE.format("{other}"), "Key": "terraform.tfstate.tflock", "Body": b"x"}),
     ("s3.delete_object", {"Bucket": STATE.format("{other}"), "Key": "terraform.tfstate.tflock"}),
     ("s3.delete_object", {"Bucket": STATE.format("{own}"), "Key": "terraform.tfstate"}),
+    ("s3.get_object", {"Bucket": STATE.format("{other}"), "Key": "terraform.tfstate.ferry/current.json"}),
+    ("s3.put_object", {"Bucket": STATE.format("{other}"), "Key": "terraform.tfstate.ferry/run.json", "Body": b"x"}),
+    ("s3.delete_object", {"Bucket": STATE.format("{own}"), "Key": "terraform.tfstate.ferry/run.json"}),
     ("s3.get_object", {"Bucket": STATE.format("{own}"), "Key": "bootstrap.tfstate"}),
     ("s3.put_bucket_policy", {"Bucket": STATE.format("{own}"), "Policy": "{{}}"}),
     ("s3.put_bucket_versioning", {"Bucket": STATE.format("{own}"), "VersioningConfiguration": {"Status": "Suspended"}}),
@@ -110,6 +114,12 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("iam.get_role", {"RoleName": "{other}-ingestion"}),
     ("iam.delete_role", {"RoleName": "{other}-ingestion"}),
     # Its own rights, and those of other people.
+    ("iam.get_user", {"UserName": OTHERS}),
+    ("iam.get_role", {"RoleName": OTHERS}),
+    ("iam.list_user_policies", {"UserName": OTHERS}),
+    ("iam.list_attached_role_policies", {"RoleName": OTHERS}),
+    ("iam.get_policy", {"PolicyArn": "arn:aws:iam::{account}:policy/" + OTHERS + "-data"}),
+    ("iam.get_policy_version", {"PolicyArn": "arn:aws:iam::{account}:policy/" + OTHERS + "-data", "VersionId": "v1"}),
     ("iam.put_user_policy", {"UserName": DEPLOYER, "PolicyName": "x", "PolicyDocument": "{{}}"}),
     ("iam.attach_user_policy", {"UserName": DEPLOYER, "PolicyArn": ADMIN}),
     ("iam.detach_user_policy", {"UserName": DEPLOYER, "PolicyArn": POLICY + "deployer-data"}),
@@ -126,7 +136,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("iam.create_policy", {"PolicyName": "{own}-mine", "PolicyDocument": "{{}}"}),
     ("iam.create_user", {"UserName": "{own}-me"}),
     ("iam.create_access_key", {"UserName": DEPLOYER}),
-    ("iam.create_access_key", {"UserName": "sentiment-analyzer-{other}-deployer"}),
+    ("iam.create_access_key", {"UserName": OTHERS}),
     ("iam.add_client_id_to_open_id_connect_provider", {"OpenIDConnectProviderArn": OIDC, "ClientID": "x"}),
     ("iam.delete_open_id_connect_provider", {"OpenIDConnectProviderArn": OIDC}),
     (

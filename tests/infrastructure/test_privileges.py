@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.infrastructure.conftest import Life
     from tests.infrastructure.world import World
 
+OWN = "what a key's policy leaves to IAM is judged by the deployer's own policies: test_key_policies.py shows it"
 PROTOCOL = "asked for by pushes and pulls in the docker protocol, as tests/awsbox/test_registry.py shows"
 # What no run here asks for as a call of its own, and a deployer may do all the same.
 ARGUED: Mapping[str, str] = {
@@ -29,6 +30,13 @@ ARGUED: Mapping[str, str] = {
     "ecr:InitiateLayerUpload": PROTOCOL,
     "ecr:PutImage": PROTOCOL,
     "ecr:UploadLayerPart": PROTOCOL,
+    "iam:GetPolicy": OWN,
+    "iam:GetPolicyVersion": OWN,
+    "iam:GetUser": OWN,
+    "iam:GetUserPolicy": "a deployer has no policy in itself; whoever gives it one wants that read too",
+    "iam:ListAttachedUserPolicies": OWN,
+    "iam:ListGroupsForUser": OWN,
+    "iam:ListUserPolicies": OWN,
     "lambda:InvokeFunction": "the pipeline asks the deployed canary, and nothing else: tests/system shows it",
     "lambda:ListTags": "GetFunction answers with tags only to who may list them; the box does not look",
     "lambda:UpdateFunctionUrlConfig": "how a URL answers is in the configuration, and no variable",

@@ -50,11 +50,21 @@ locals {
       Resource = local.role_arns
     },
     {
-      # Terraform asks which role a session came from, to name it in the key's policy.
-      Sid      = "Self"
+      # Terraform asks which role a session came from, to name it in the key's policy. And whether a new policy would
+      # lock its deployer out is told before the apply by what the deployer may do.
+      Sid    = "Self"
+      Effect = "Allow"
+      Action = [
+        "iam:GetRole", "iam:GetRolePolicy", "iam:GetUser", "iam:GetUserPolicy", "iam:ListAttachedRolePolicies",
+        "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListRolePolicies", "iam:ListUserPolicies",
+      ]
+      Resource = [for kind in ["role", "user"] : "arn:aws:iam::${local.account}:${kind}/${local.deployer}"]
+    },
+    {
+      Sid      = "OwnPolicies"
       Effect   = "Allow"
-      Action   = "iam:GetRole"
-      Resource = "arn:aws:iam::${local.account}:role/${local.deployer}"
+      Action   = ["iam:GetPolicy", "iam:GetPolicyVersion"]
+      Resource = "arn:aws:iam::${local.account}:policy/${local.deployer}-*"
     },
   ]
 }

@@ -21,6 +21,13 @@ locals {
       Resource = "${aws_s3_bucket.state.arn}/terraform.tfstate.tflock"
     },
     {
+      # Who deploys, what was deployed, and what runs. Not deleted: it is what a next run goes by.
+      Sid      = "Ledger"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject"]
+      Resource = "${aws_s3_bucket.state.arn}/terraform.tfstate.ferry/*"
+    },
+    {
       Sid    = "Packages"
       Effect = "Allow"
       Action = [

@@ -1,4 +1,7 @@
-"""An AWS of scripted answers on a loopback port: operation to (status, body). Remembers what it was asked."""
+"""An AWS of scripted answers on a loopback port: operation to (status, body), or one after the other of a list.
+
+Remembers what it was asked.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.awsbox.people import Account
 
+type Scripted = tuple[int, Any] | list[tuple[int, Any]]
+
 SECRET = "planted-secret-key"
 NOBODY = Credentials(key="AKIDEXAMPLE", secret=SECRET)
 
@@ -30,7 +35,7 @@ def as_root(account: Account) -> Access:
 
 @dataclass
 class SmallAws:
-    answers: dict[str, tuple[int, Any]]
+    answers: dict[str, Scripted]
     history: list[str] = field(default_factory=list)
     endpoint: str = ""
 
@@ -57,7 +62,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, operation: str) -> None:
         self.aws.history.append(operation)
-        status, said = self.aws.answers[operation]
+        scripted = self.aws.answers[operation]
+        status, said = scripted.pop(0) if isinstance(scripted, list) else scripted
         body = (said if isinstance(said, str) else json.dumps(said)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -71,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def small_aws(**answers: tuple[int, Any]) -> Iterator[SmallAws]:
+def small_aws(**answers: Scripted) -> Iterator[SmallAws]:
     aws = SmallAws(answers)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, aws)) as server:
         server.block_on_close = False

@@ -13,7 +13,7 @@ import pytest
 
 from ferry.errors import AwsError
 from ferry.outside.aws import Access, Credentials
-from ferry.outside.aws.bucket import Held, S3Bucket, checksum
+from ferry.outside.aws.bucket import Held, S3Bucket, Seen, checksum
 from ferry.outside.blobs import Store, digest_of
 from tests.outside.aws.small_aws import NOBODY, as_root
 
@@ -159,6 +159,63 @@ async def test_of_two_that_write_once_at_the_same_time_one_does(bucket: S3Bucket
     assert sorted(wrote) == [False, True]
 
 
+async def test_a_swap_writes_over_what_was_seen_and_over_nothing_else(bucket: S3Bucket) -> None:
+    assert await bucket.look("run.json") is None
+    first = await bucket.swap("run.json", "one", None)
+    assert first
+    assert first == Seen(text="one", etag=first.etag, age=0.0)
+    assert await bucket.swap("run.json", "late", None) is None
+    second = await bucket.swap("run.json", "two", first)
+    assert second
+    assert await bucket.swap("run.json", "late", first) is None
+    seen = await bucket.look("run.json")
+    assert seen
+    assert (seen.text, seen.etag) == ("two", second.etag)
+    assert await bucket.swap("other.json", "of what is gone", second) is None
+
+
+async def test_of_two_that_swap_at_the_same_time_one_does(bucket: S3Bucket) -> None:
+    seen = await bucket.swap("run.json", "before", None)
+    swapped: list[Seen | None] = []
+
+    async def swap(text: str) -> None:
+        swapped.append(await bucket.swap("run.json", text, seen))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            tasks.start_soon(swap, f"from {number}")
+    (one,) = filter(None, swapped)
+    now = await bucket.look("run.json")
+    assert now
+    assert (now.text, now.etag) == (one.text, one.etag)
+
+
+async def test_a_swap_whose_answer_is_lost_has_happened(account: Account, bucket: S3Bucket) -> None:
+    """Botocore asks again, and S3 then refuses what it has done already."""
+    before = await bucket.swap("run.json", "one", None)
+    lost = account.box.faults.add(f"cut:s3:PutObject@{bucket.name}/*:1")
+    try:
+        after = await bucket.swap("run.json", "two", before)
+    finally:
+        account.box.faults.clear(lost)
+    assert after
+    assert after.text == "two"
+
+
+async def test_age_is_told_by_the_clock_of_s3(odd: S3Bucket) -> None:
+    seen = await odd.look("run.json")
+    assert seen
+    assert seen.age == 90
+
+
+async def test_a_state_bucket_that_is_missing_is_named_with_what_makes_it(account: Account, name: str) -> None:
+    bucket = bucket_of(account, name)
+    for call in (partial(bucket.look, "run.json"), partial(bucket.swap, "run.json", "one", None)):
+        with pytest.raises(AwsError, match=f"the state bucket is missing: {name}") as caught:
+            await call()
+        assert "infrastructure/bootstrap" in caught.value.next
+
+
 async def test_text_that_is_damaged_is_for_its_reader_to_refuse(account: Account, bucket: S3Bucket) -> None:
     put_by_hand(account, bucket, "r.json", b'{"a": "\xff')
     assert await bucket.read("r.json") == '{"a": "�'
@@ -190,7 +247,10 @@ async def test_what_is_cut_on_its_way_is_an_error_and_leaves_nothing(
 
 
 class Odd(BaseHTTPRequestHandler):
-    """An S3 whose objects are not what their checksums say, and whose buckets somebody makes a moment before us."""
+    """An S3 whose objects are not what their checksums say, and whose buckets somebody makes a moment before us.
+
+    Its clock is not ours.
+    """
 
     def do_HEAD(self) -> None:
         self._answer(404)
@@ -199,7 +259,12 @@ class Odd(BaseHTTPRequestHandler):
         self._answer(409, b"<Error><Code>BucketAlreadyOwnedByYou</Code></Error>")
 
     def do_GET(self) -> None:
-        self._answer(200, DATA[:-1] + b"?", ("x-amz-checksum-sha256", checksum(DIGEST)))
+        times = (("Last-Modified", "Wed, 01 Jan 2020 00:00:00 GMT"), ("ETag", '"odd"'))
+        body = DATA if self.path.endswith("run.json") else DATA[:-1] + b"?"
+        self._answer(200, body, ("x-amz-checksum-sha256", checksum(DIGEST)), *times)
+
+    def date_time_string(self, _: float | None = None) -> str:
+        return "Wed, 01 Jan 2020 00:01:30 GMT"
 
     def _answer(self, status: int, body: bytes = b"", *headers: tuple[str, str]) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 
 import pytest
 
 from ferry.errors import AwsError, CredentialsError, RegistryRefused
 from ferry.outside.registry import ecr
-from ferry.outside.registry.ecr import Described
+from ferry.outside.registry.ecr import Described, Stored
 from tests.outside.aws.small_aws import small_aws
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +52,7 @@ async def test_a_repository_that_may_not_be_made_is_an_error() -> None:
         await ecr.ensure_repository(small.access(), "app")
 
 
+@pytest.mark.slow  # boto3 waits between its tries
 @pytest.mark.req("B-11")
 async def test_a_quota_of_repositories_is_told_as_one() -> None:
     full = {"__type": "LimitExceededException", "message": "the maximum allowed number of repositories is 100000"}
@@ -99,3 +101,27 @@ async def test_an_image_that_was_never_scanned_has_no_findings() -> None:
 async def test_what_is_not_there_is_not_described(absent: str) -> None:
     with small_aws(DescribeImages=(400, {"__type": absent, "message": "not there"})) as small:
         assert await ecr.described(small.access(), "app", "latest") is None
+
+
+async def test_all_images_of_a_repository_are_told_however_many_answers_they_take() -> None:
+    untagged = {"imageDigest": f"sha256:{'2' * 64}", "imagePushedAt": 1700000000}
+    pages = [
+        (200, {"imageDetails": [DETAIL | {"imagePushedAt": 1800000000}], "nextToken": "more"}),
+        (200, {"imageDetails": [untagged]}),
+    ]
+    with small_aws(DescribeImages=pages) as small:
+        found = await ecr.stored(small.access(), "app")
+    assert found == (
+        Stored(DIGEST, ("latest", "one"), datetime.fromtimestamp(1800000000, UTC)),
+        Stored(f"sha256:{'2' * 64}", (), datetime.fromtimestamp(1700000000, UTC)),
+    )
+    assert small.history == ["DescribeImages"] * 2
+
+
+async def test_a_repository_that_is_not_there_has_no_images_and_one_that_is_hidden_is_an_error() -> None:
+    absent = {"__type": "RepositoryNotFoundException", "message": "not there"}
+    with small_aws(DescribeImages=(400, absent)) as small:
+        assert await ecr.stored(small.access(), "app") == ()
+    denied = {"__type": "AccessDeniedException", "message": "not authorized"}
+    with small_aws(DescribeImages=(400, denied)) as small, pytest.raises(AwsError, match="AccessDenied"):
+        await ecr.stored(small.access(), "app")

@@ -65,7 +65,7 @@ def _counted(plan: Plan) -> Census:
 
 def _unknown(census: Census, context: Context) -> Finding | None:
     """An environment that exists has a state that knows it."""
-    if not census.nearly_unknown or context.deployed_before is False:
+    if not census.nearly_unknown:
         return None
     makes = f"{len(census.new)} of {census.there} resources would be created, {len(census.adopted)} adopted"
     if context.deployed_before and len(census.new) > len(census.adopted):

@@ -31,6 +31,11 @@ def is_absent(error: ClientError) -> bool:
     return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] == 404)
 
 
+def code(error: AwsError) -> str:
+    """What AWS called it; nothing where it was not AWS that said so."""
+    return str(getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", ""))
+
+
 @contextmanager
 def translated(where: str) -> Iterator[None]:
     """Wrap calls of boto3. Only botocore's own errors are caught: anything else is a mistake of ours."""

@@ -15,8 +15,13 @@ from ferry.outside.registry.client import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ferry.outside.aws import Access
+
+
+PAGE = 1000
+"""As many images as ECR tells of at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,13 @@ class Described:
     digest: str
     tags: frozenset[str]
     findings: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime
 
 
 def registry(access: Access, account: str) -> Registry:
@@ -87,6 +99,24 @@ def _describe(access: Access, repository: str, reference: str) -> Described | No
         return None
     digest, tags = said[0]["imageDigest"], frozenset(tag for detail in said for tag in detail.get("imageTags", []))
     return Described(digest, tags, _counts(said[0].get("imageScanFindingsSummary")))
+
+
+async def stored(access: Access, repository: str) -> tuple[Stored, ...]:
+    """All images of a repository, in no order; none where there is no such repository."""
+    return await to_thread.run_sync(_stored, access, repository)
+
+
+def _stored(access: Access, repository: str) -> tuple[Stored, ...]:
+    client = access.client("ecr")
+    with failures.translated(f"ecr:DescribeImages {repository}"):
+        pages = client.get_paginator("describe_images").paginate(
+            repositoryName=repository, PaginationConfig={"PageSize": PAGE}
+        )
+        try:
+            said = pages.build_full_result().get("imageDetails", [])
+        except client.exceptions.RepositoryNotFoundException:
+            return ()
+    return tuple(Stored(one["imageDigest"], tuple(one.get("imageTags", [])), one["imagePushedAt"]) for one in said)
 
 
 async def findings(access: Access, repository: str, digest: str) -> Mapping[str, int] | None:

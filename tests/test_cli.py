@@ -102,12 +102,14 @@ def test_help_says_how_it_can_end(name: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_rehearsal_ends_in_no_other_way() -> None:
-    """What the code behind it raises, but for credentials, which it is not handed."""
+    """What the code behind it raises, but for what it has no use for: credentials, other runs, and who has to agree."""
     ferry = ROOT / "ci/src/ferry"
     behind = [path for room in ("verbs", "outside", "rehearsal") for path in (ferry / room).rglob("*.py")]
     text = "".join(path.read_text() for path in [ferry / "tfplan.py", *behind] if path.name != "dagger.py")
     raised = {it.__name__ for it in FerryError.__subclasses__() if re.search(rf"\b{it.__name__}\(", text)}
-    assert raised - {"CredentialsError"} <= set(re.findall(r"\t(\w+):", ALL["ferry rehearse"].epilog))
+    assert raised - {"Busy", "CredentialsError", "NotAgreed", "NotReady"} <= set(
+        re.findall(r"\t(\w+):", ALL["ferry rehearse"].epilog)
+    )
 
 
 @pytest.mark.parametrize("name", LEAVES)
@@ -374,6 +376,7 @@ def test_a_file_name_may_be_no_text(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.slow  # starts a rehearsal
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_it_leaves_a_report_and_no_process(stop: signal.Signals, system: Path) -> None:
     """Stopped as soon as the box stands."""
@@ -393,6 +396,7 @@ def test_stopping_it_leaves_a_report_and_no_process(stop: signal.Signals, system
     assert "stopped before it was finished" in (system / ".ferry/rehearsal.html").read_text()
 
 
+@pytest.mark.slow  # starts a rehearsal
 def test_without_its_tools_a_rehearsal_says_which(system: Path) -> None:
     for root in ("terraform", "bootstrap"):
         (system / "infrastructure" / root).mkdir(parents=True)

@@ -17,9 +17,13 @@ from ferry.model import (
     Finding,
     Kind,
     Outcome,
+    Phase,
+    Pin,
     Release,
+    Run,
     Severity,
     State,
+    Suspect,
     Threshold,
     from_json,
     to_json,
@@ -66,6 +70,31 @@ DEPLOYMENTS = st.builds(
     who=TEXT,
     why=TEXT,
     previous=TEXT,
+    changes=st.dictionaries(TEXT, st.integers(0, 9), max_size=2),
+    verdict=TEXT,
+    run=TEXT,
+)
+MOMENTS = st.sampled_from(["", "2026-01-31T12:00:00Z"])
+PINS = st.builds(Pin, environment=st.just("prod"), deployment=TEXT, release=RELEASES, since=TEXT)
+SUSPECTS = st.builds(Suspect, run=TEXT, who=TEXT, lock=TEXT, since=MOMENTS, until=MOMENTS)
+RUNS = st.builds(
+    Run,
+    token=st.from_regex(r"[0-9a-f]{12}", fullmatch=True),
+    environment=st.just("prod"),
+    verb=TEXT,
+    who=TEXT,
+    where=TEXT,
+    release=TEXT,
+    started=MOMENTS,
+    beaten=MOMENTS,
+    beats=st.integers(0, 2**53),
+    plan_hash=TEXT,
+    phase=st.sampled_from(Phase),
+    applying_since=MOMENTS,
+    lock=TEXT,
+    ended=MOMENTS,
+    outcome=TEXT,
+    suspects=st.lists(SUSPECTS, max_size=2).map(tuple),
 )
 NAMES = st.from_regex(r"[a-z]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True)
 ENVIRONMENTS = st.builds(

@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -114,6 +115,9 @@ class Aws(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         body, path = self._body(), self.path.partition("?")[0]
+        if self._taken(path):
+            self._answer(412)
+            return
         self.kept[path] = body
         if checksum := self.headers.get("x-amz-checksum-sha256"):
             self.checksums[path] = checksum
@@ -121,7 +125,7 @@ class Aws(BaseHTTPRequestHandler):
             self.kept[f"{path.rpartition('/')[0]}/{digest_of(body)}"] = body
         if "/blobs/" in path:
             self.kept[f"{path.partition('/uploads')[0]}/{digest_of(body)}"] = body
-        self._answer(201)
+        self._answer(201, headers={"ETag": _etag(body)})
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
@@ -133,7 +137,15 @@ class Aws(BaseHTTPRequestHandler):
             return
         found = self.kept.get(path) or BASE.get(path) or (EARLIER.encode() if path == LATEST else None)
         headers = {"content-type": MANIFEST_TYPE} if "/manifests/" in path else {}
+        headers |= {"ETag": _etag(found or b""), "Last-Modified": formatdate(usegmt=True)}
         self._answer(404 if found is None else 200, found or b"", headers)
+
+    def _taken(self, path: str) -> bool:
+        """What is there is not what the writer saw, or not nothing: S3 then writes nothing."""
+        there, seen = self.kept.get(path), self.headers.get("If-Match")
+        if seen is not None:
+            return there is None or _etag(there) != seen
+        return self.headers.get("If-None-Match") == "*" and there is not None
 
     def _described(self, said: dict[str, Any]) -> None:
         digest = said["imageIds"][0]["imageDigest"]
@@ -156,6 +168,10 @@ class Aws(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def _etag(body: bytes) -> str:
+    return f'"{digest_of(body)}"'
 
 
 @contextmanager
@@ -188,10 +204,11 @@ def answers(aws: str) -> dict[str, Any]:
 
 
 def _plan(export: Chain) -> str:
-    """What terraform saved: the state that it planned from is in it."""
+    """What terraform saved: the state that it planned from is in it, and one plan has the same bytes at any time."""
     path = Path(export.last.args["path"])
     with zipfile.ZipFile(path, "w") as saved:
-        saved.writestr("tfstate-prev", json.dumps({"serial": 1, "lineage": "one"}))
+        # A bare name is written with the time of day.
+        saved.writestr(zipfile.ZipInfo("tfstate-prev"), json.dumps({"serial": 1, "lineage": "one"}))
     return str(path)
 
 

@@ -30,6 +30,7 @@ PURE = frozenset(
         "Ferry.dockerfiles",
         "Ferry.infrastructure",
         "Ferry.lint",
+        "Ferry.parity",
         "Ferry.schema",
         "Ferry.types",
         "Ferry.unit",

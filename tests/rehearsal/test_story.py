@@ -101,8 +101,9 @@ def test_one_release_gets_to_preprod_past_an_orphan(place: Place) -> None:
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     findings = [event["finding"] for event in _events(out, "found")]
-    adopted = {finding["address"] for finding in findings if finding["verdict"] == "adopted"}
-    assert "aws_ecr_repository.sse_streaming" in adopted
+    adopted = {finding["address"]: finding["verdict"] for finding in findings if finding["guard"] == "adoption"}
+    # Publishing makes it without tags.
+    assert adopted["aws_ecr_repository.sse_streaming"] == "changed-in-place"
 
 
 @pytest.mark.slow
@@ -113,7 +114,7 @@ def test_an_interrupt_in_the_apply_lets_terraform_end_and_leaves_nothing(place: 
     with place.rehearsing() as process:
         assert process.stderr
         seen = next(
-            line for line in process.stderr if "module.sse_streaming.aws_lambda_function.this: Creating" in line
+            line for line in process.stderr if "module.sse_streaming.aws_lambda_function.this: creating" in line
         )
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -138,6 +139,7 @@ def test_a_folder_without_ferry_toml_is_named(place: Place) -> None:
     assert str(place.source / "ferry.toml") in error["where"]
 
 
+@pytest.mark.slow  # a whole `ferry rehearse`; tests/outside/terraform has the same error
 @pytest.mark.req("B-11")
 def test_a_machine_without_terraform_is_told_what_to_do(place: Place) -> None:
     place.path = str(ROOT / ".tools/uv/bin")
@@ -151,7 +153,7 @@ def test_a_terraform_root_that_is_broken_is_shown_with_its_line(place: Place) ->
     (place.source / "infrastructure/terraform/broken.tf").write_text("resource broken {\n")
     code, error = place.failed()
     assert (code, error["class"]) == (30, "TerraformFailed")
-    assert "broken.tf line 1" in error["why"]
+    assert error["why"].startswith("broken.tf:1: ")
 
 
 @pytest.mark.slow

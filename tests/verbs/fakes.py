@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,17 +15,17 @@ import anyio.lowlevel
 import httpx
 
 from ferry import config as reading
-from ferry import tfplan
+from ferry import tfdrift, tfplan
 from ferry.errors import AwsError
 from ferry.lockfile import Lock
 from ferry.outside import builder as building
-from ferry.outside.aws.bucket import Held
+from ferry.outside.aws.bucket import Held, Seen
 from ferry.outside.aws.probes import Found
 from ferry.outside.blobs import Store, digest_of
 from ferry.outside.builder.assemble import Image, layout
 from ferry.outside.canary import Verdict
 from ferry.outside.registry import Registry
-from ferry.outside.registry.ecr import Described
+from ferry.outside.registry.ecr import Described, Stored
 from ferry.outside.registry.external import Externals
 from ferry.outside.terraform import words
 from ferry.outside.terraform.saved import Saved
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from ferry.model import Release
+    from ferry.outside.aws.rights import Rights
     from ferry.outside.blobs import Blob
     from ferry.outside.terraform.lock import Holder
+    from ferry.tfdrift import Refreshed
     from ferry.tfplan import Change, Plan
     from ferry.verbs.build import BuiltImage
     from ferry.verbs.hands import Fetch
@@ -115,6 +118,10 @@ class FakeTerraform:
     files: dict[str, Any] = field(default_factory=dict)
     backend: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, Any] = field(default_factory=dict)
+    drifted: Mapping[str, Any] = field(default_factory=dict)
+    errors: list[Exception] = field(default_factory=list)
+    """What applies end in, one after the other."""
+    applyable: bool = True
 
     async def write(self, name: str, text: str) -> None:
         self.history.append(f"write {name}")
@@ -127,7 +134,12 @@ class FakeTerraform:
     async def plan(self, variables: str) -> Plan:
         self.history.append(f"plan {variables}")
         changes = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
-        return tfplan.read(json.dumps({"format_version": "1.2", "resource_changes": changes}))
+        said = {"format_version": "1.2", "applyable": self.applyable, "resource_changes": changes}
+        return tfplan.read(json.dumps(said))
+
+    async def drift(self, variables: str) -> Refreshed:
+        self.history.append(f"drift {variables}")
+        return tfdrift.read(json.dumps(self.drifted))
 
     async def saved(self) -> Saved:
         return replace(SAVED, serial=sum(step.startswith("plan") for step in self.history))
@@ -136,6 +148,8 @@ class FakeTerraform:
         assert saved == await self.saved(), "another plan was judged"
         self.history.append("apply")
         say("applying")
+        if self.errors:
+            raise self.errors.pop(0)
         return {"aws_iam_role.app": 1.0}
 
     async def lock_holder(self) -> Holder | None:
@@ -221,12 +235,16 @@ class SmallExternals(Externals):
 
 @dataclass
 class FakeBucket:
-    """A bucket in memory. `history` has every call but `ensure`, which finds it there."""
+    """A bucket in memory. `history` has every call but `ensure`, which finds it there; `now` is S3's clock."""
 
     name: str = "preprod-packages"
     there: bool = True
     objects: dict[str, bytes] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic
+    unreachable: bool = False
+    """For those who look and swap."""
 
     async def ensure(self) -> bool:
         made, self.there = not self.there, True
@@ -265,6 +283,27 @@ class FakeBucket:
         self.objects[key] = text.encode()
         return True
 
+    async def look(self, key: str) -> Seen | None:
+        self._ask(f"look {key}")
+        await anyio.lowlevel.checkpoint()
+        if key not in self.objects:
+            return None
+        data = self.objects[key]
+        return Seen(text=data.decode(), etag=digest_of(data), age=self.now() - self.times.get(key, self.now()))
+
+    async def swap(self, key: str, text: str, seen: Seen | None) -> Seen | None:
+        self._ask(f"swap {key}")
+        await anyio.lowlevel.checkpoint()
+        if (digest_of(self.objects[key]) if key in self.objects else None) != (seen.etag if seen else None):
+            return None
+        self.objects[key], self.times[key] = text.encode(), self.now()
+        return Seen(text=text, etag=digest_of(text.encode()), age=0.0)
+
+    def _ask(self, what: str) -> None:
+        self._write(what)
+        if self.unreachable:
+            raise AwsError("AWS could not be reached", where=what)
+
     def _write(self, what: str) -> None:
         self.history.append(what)
         if not self.there:
@@ -272,7 +311,7 @@ class FakeBucket:
 
     @property
     def written(self) -> list[str]:
-        return [call for call in self.history if call.startswith(("put", "write"))]
+        return [call for call in self.history if call.startswith(("put", "write", "swap"))]
 
 
 @dataclass
@@ -283,9 +322,15 @@ class World:
     exists: dict[str, str | Found] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
+    images: dict[str, tuple[Stored, ...]] = field(default_factory=dict)
+    may: Rights | None = None
+    looked: list[str] = field(default_factory=list)
     verdict: Verdict = HEALTHY
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     url: str | None = "http://image.test"
+    agrees: str = "somebody"
+    shown: list[str] = field(default_factory=list)
+    """Fingerprints of the plans that somebody was asked about."""
     tried: list[str] = field(default_factory=list)
     fetches: bool = False
     findings: Mapping[str, int] | None = None
@@ -296,6 +341,7 @@ class World:
     scanning: dict[str, bool] = field(default_factory=dict)
     terraform: FakeTerraform = field(default_factory=FakeTerraform)
     bucket: FakeBucket = field(default_factory=FakeBucket)
+    ledger: FakeBucket = field(default_factory=lambda: FakeBucket("state"))
     registry: SmallRegistry = field(default_factory=SmallRegistry)
     now: float = NEW_YEAR
     report: Report = field(init=False)
@@ -318,11 +364,15 @@ class World:
     def hands(self) -> Hands:
         return Hands(
             depot=self.depot,
+            ledger=self.ledger,
             run=self.run,
             terraform=self.terraform,
             probe=self.probe,
             restore=self.restore,
+            stored=self.stored,
+            rights=self.rights,
             ask=self.ask,
+            agree=self.agree,
         )
 
     def shelf(self, config: reading.Config = CONFIG) -> Shelf:
@@ -333,6 +383,10 @@ class World:
 
     async def publish(self, built: Built, config: reading.Config = CONFIG) -> None:
         await publish(built, self.target(config), self.run)
+
+    async def agree(self, fingerprint: str) -> str:
+        self.shown.append(fingerprint)
+        return self.agrees
 
     async def ask(self, function: str, expected: Mapping[str, str]) -> Verdict:
         self.asked.append((function, expected))
@@ -376,6 +430,14 @@ class World:
 
     async def restore(self, id: str) -> None:
         self.restored.append(id)
+
+    async def stored(self, repository: str) -> tuple[Stored, ...]:
+        self.looked.append(f"images of {repository}")
+        return self.images.get(repository, ())
+
+    async def rights(self, arn: str) -> Rights | None:
+        self.looked.append(f"rights of {arn}")
+        return self.may
 
     @property
     def said(self) -> str:

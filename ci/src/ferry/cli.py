@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from ferry import errors
 from ferry.errors import (
@@ -30,11 +30,14 @@ from ferry.errors import (
     Blocked,
     BoxError,
     BuildFailed,
+    Busy,
     ConfigError,
     CredentialsError,
     FerryError,
     InternalError,
     Interrupted,
+    NotAgreed,
+    NotReady,
     OutputLost,
     ProofFailed,
     RecordError,
@@ -95,6 +98,12 @@ class Command(TyperCommand):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         with formatter.section("Exit codes"):
             formatter.write_dl([tuple(line.split("\t")) for line in (self.epilog or "").splitlines()])
+
+
+class Group(TyperGroup):
+    """A command with commands below it, whose help ends as theirs does."""
+
+    format_epilog = Command.format_epilog
 
 
 def _ends(*own: type[FerryError], also: Mapping[int, str] = MappingProxyType({})) -> str:
@@ -335,7 +344,7 @@ def plan(
 
     Exit code 0: nothing to do; 2: there are changes; 3: a guard has something against them.
 
-    With --json: {"changes": [{"address", "action", "imports"}], "findings": [{"guard", "severity", …}]}.
+    With --json: {"changes": [{"address", "action", "imports"}], "findings": [{"guard", "severity", …}], "fingerprint"}.
     """
     import anyio  # noqa: PLC0415
 
@@ -346,10 +355,11 @@ def plan(
     session = _session(context, json=json)
     site, known = _site(source, environment, mirror, offline=offline)
     with session.reporting(*_written(source / ".ferry/plan.html", source / ".ferry/plan.json", title="Plan")) as report:
-        planned = anyio.run(host.plan_release, site, known, report)
+        planned, bound = anyio.run(host.plan_release, site, known, report)
     touched = planned.touched()
     session.answer(
-        f"{len(touched)} resources would change" if touched else "nothing to do",
+        f"{len(touched)} resources would change: plan {bound.fingerprint}" if touched else "nothing to do",
+        fingerprint=bound.fingerprint,
         changes=[{"address": it.address, "action": it.action.value, "imports": it.imports} for it in touched],
         findings=[plain(event.finding) for event in report.events if isinstance(event, Found)],
     )
@@ -357,11 +367,14 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-@app.command(cls=Command, epilog=_ends(*_DEPLOYS))
+@app.command(cls=Command, epilog=_ends(*_DEPLOYS, Busy, NotAgreed))
 def deploy(
     context: typer.Context,
     *,
     environment: Environment,
+    agree: Annotated[
+        str, typer.Option(metavar="PLAN", help="The plan that you agree to, as `ferry plan` names it.")
+    ] = "",
     source: Source = Path(),
     mirror: Mirror = "",
     offline: Offline = False,
@@ -369,7 +382,9 @@ def deploy(
 ) -> None:
     """Build what is not published yet, publish, plan, guard, apply exactly that plan, and ask the result.
 
-    With --json: {"environment", "release": id}.
+    Where the environment's `approval` asks for a person, nothing is applied but the plan that --agree names.
+
+    With --json: {"environment", "release": id, "deployment": id, or null where nothing was to do}.
     """
     import anyio  # noqa: PLC0415
 
@@ -379,8 +394,94 @@ def deploy(
     site, known = _site(source, environment, mirror, offline=offline)
     page, data = source / ".ferry/deploy.html", source / ".ferry/deploy.json"
     with session.reporting(*_written(page, data, title=f"Deployment to {environment}")) as report:
-        release = anyio.run(host.deploy_release, site, known, report)
-    session.answer(f"{environment} runs {release.id}", environment=environment, release=release.id)
+        release, deployed = anyio.run(host.deploy_release, site, known, agree, report)
+    session.answer(
+        f"{environment} runs {release.id}" + (f", deployed as {deployed.id}" if deployed else ", as before"),
+        environment=environment,
+        release=release.id,
+        deployment=deployed.id if deployed else None,
+    )
+
+
+@app.command(cls=Command, epilog=_ends(NotReady))
+def doctor(
+    context: typer.Context,
+    *,
+    environment: Annotated[
+        str, typer.Option("--env", metavar="NAME", help="Look at this environment too. Needs AWS.")
+    ] = "",
+    source: Source = Path(),
+    json: Json = False,
+) -> None:
+    """Say whether all that a deployment needs is there, and how to mend what is not. Changes nothing.
+
+    Looks at ferry.toml, the programs, providers and locks; with --env also at who you are, the state, and your rights.
+
+    With --json: {"checks": [{"name", "health", "said", "next"}], "troubles": number}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host  # noqa: PLC0415
+    from ferry.verbs import checks  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    found = anyio.run(host.examine, source.absolute(), environment)
+    session.answer(checks.text(found, min(shutil.get_terminal_size().columns, checks.WIDEST)), **checks.plain(found))
+    if checks.troubles(found):
+        raise typer.Exit(NotReady.exit_code)
+
+
+@app.command(
+    cls=Command,
+    epilog=_ends(
+        AwsError, ConfigError, CredentialsError, RecordError, TerraformFailed, ToolError,
+        also={CHANGES: "something was changed in AWS"},
+    ),
+)  # fmt: skip
+def drift(context: typer.Context, *, environment: Environment, source: Source = Path(), json: Json = False) -> None:
+    """Say what somebody changed in AWS behind Terraform's back, and what `ferry deploy` would do about it.
+
+    Locks nothing and changes nothing. Exit code 0: all is as it was deployed, or nothing ever was; 2: something is not.
+
+    With --json: {"environment", "looked", "drift": [{"address", "deleted", "differences", "deploy"}], "applying"}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, known = _site(source, environment, "", offline=False)
+    with session.reporting() as report:
+        answer = anyio.run(host.drift_environment, site, known, report)
+    session.answer(answer.text, **answer.plain())
+    if answer.rows:
+        raise typer.Exit(CHANGES)
+
+
+@app.command(
+    cls=Command,
+    epilog=_ends(ConfigError, TerraformFailed, ToolError, also={CHANGES: "there are differences that nobody allowed"}),
+)
+def parity(context: typer.Context, *, source: Source = Path(), json: Json = False) -> None:
+    """Say in what environments differ from those that their releases come from. Needs no account.
+
+    Each environment with promote_from is compared with that one, as Terraform plans both with the same release and a
+    made-up account. What ferry.toml lists in [parity] allow may differ. Exit code 2: something else does too.
+
+    With --json: {"compared": [[name, name]], "findings": [{"guard", "severity", …}]}.
+    """
+    import anyio  # noqa: PLC0415
+
+    from ferry import host  # noqa: PLC0415
+    from ferry.verbs import parity as comparing  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    site, _ = _site(source, "", "", offline=False)
+    with session.reporting() as report:
+        found = anyio.run(host.compare_environments, site, report)
+    session.answer(comparing.told(site.config, found), **comparing.to_json(site.config, found))
+    if comparing.differing(found):
+        raise typer.Exit(CHANGES)
 
 
 @app.command(cls=Command, epilog=_ends(BuildFailed, ConfigError, RegistryDenied, RegistryRefused, RegistryUnavailable))

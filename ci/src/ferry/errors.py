@@ -2,16 +2,19 @@
 
     FerryError
     ├── Blocked              3   a guard found something that must not be applied
+    ├── NotAgreed            4   a person has to agree to the plan first
     ├── ConfigError         10   ferry.toml holds mistakes (all of them are listed)
     ├── RecordError         11   a release, deployment or plan record cannot be trusted
     ├── ToolError           12   a program Ferry needs is missing, too old or does not start
     ├── CredentialsError    13   AWS credentials are missing, expired or for another account
     ├── AwsError            14   AWS refused a call, or could not be reached
+    ├── NotReady            15   something that a deployment needs is missing
     ├── BuildFailed         20   an artifact could not be built
     ├── RegistryUnavailable 21   the image registry cannot be reached
     ├── RegistryDenied      22   the image registry does not accept our credentials
     ├── RegistryRefused     23   the image registry, or Lambda's rules, do not accept this image
     ├── TerraformFailed     30   terraform ended with an error (init, plan, apply)
+    ├── Busy                31   another run is deploying to this environment
     ├── ProofFailed         40   what was deployed does not answer as it must
     ├── BoxError            50   AWS in a box could not start, or broke
     ├── EngineFailed        60   a step in the Dagger engine failed
@@ -45,6 +48,10 @@ class FerryError(Exception):
 
 class Blocked(FerryError):
     exit_code = 3
+
+
+class NotAgreed(FerryError):
+    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,10 @@ class AwsError(FerryError):
     exit_code = 14
 
 
+class NotReady(FerryError):
+    exit_code = 15
+
+
 class BuildFailed(FerryError):
     exit_code = 20
 
@@ -111,6 +122,10 @@ class RegistryRefused(FerryError):
 
 class TerraformFailed(FerryError):
     exit_code = 30
+
+
+class Busy(FerryError):
+    exit_code = 31
 
 
 class ProofFailed(FerryError):

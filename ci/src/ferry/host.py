@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from ferry import lockfile, model, wiring
-from ferry.errors import BuildFailed, ConfigError, Mistake, RecordError
+from ferry.errors import BuildFailed, ConfigError, CredentialsError, Mistake, RecordError
 from ferry.model import Release
 from ferry.outside import git
 from ferry.outside.aws import Access
@@ -18,26 +21,35 @@ from ferry.outside.blobs import Store
 from ferry.outside.builder.host import HostBuilder
 from ferry.outside.registry.external import Externals
 from ferry.outside.terraform.host import HostTerraform
+from ferry.outside.terraform.offline import HostOffline
 from ferry.verbs import generate as generating
 from ferry.verbs import lock as locking
+from ferry.verbs import there
+from ferry.verbs.bound import Bound, agreeing, nobody
 from ferry.verbs.build import Workshop, build
 from ferry.verbs.deploy import deploy
+from ferry.verbs.doctor import doctor
+from ferry.verbs.drift import drift
 from ferry.verbs.explain import explain, published
 from ferry.verbs.hands import Target
+from ferry.verbs.parity import parity
 from ferry.verbs.plan import plan
 from ferry.verbs.publish import publish, references
 from ferry.verbs.shelf import Shelf
+from ferry.verbs.there import Contact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from ferry.config import Config
     from ferry.lockfile import Lock
-    from ferry.model import Environment
+    from ferry.model import Deployment, Environment, Finding
     from ferry.report import Report
     from ferry.tfplan import Plan
     from ferry.verbs.build import Built, BuiltImage
-    from ferry.verbs.hands import Depot, Fetch, Hands
+    from ferry.verbs.checks import Check
+    from ferry.verbs.drift import Answer
+    from ferry.verbs.hands import Agree, Depot, Fetch, Hands
     from ferry.verbs.publish import References
 
 KEPT = ".ferry"
@@ -74,19 +86,49 @@ async def publish_release(site: Site, environment: Environment, report: Report) 
     return built.release, references(site.config, environment, built.release)
 
 
-async def plan_release(site: Site, environment: Environment, report: Report) -> Plan:
+async def plan_release(site: Site, environment: Environment, report: Report) -> tuple[Plan, Bound]:
     """What `deploy_release` would do. The release need not be published for that."""
     async with _hands(site, environment) as hands:
         built = await _built(site, Shelf(site.config, environment, hands.depot), report)
         known = references(site.config, environment, built.release)
-        return (await plan(site.config, environment, known, hands, report)).plan
+        judged = await plan(site.config, environment, known, hands, report)
+    return judged.plan, Bound.of(environment, built.release, judged)
 
 
-async def deploy_release(site: Site, environment: Environment, report: Report) -> Release:
-    async with _hands(site, environment) as hands:
+async def deploy_release(
+    site: Site, environment: Environment, agree: str, report: Report
+) -> tuple[Release, Deployment | None]:
+    """`agree` is the fingerprint of the plan that the caller has seen and wants. No deployment: nothing was to do."""
+    async with _hands(site, environment, agreeing(agree)) as hands:
         built = await _built(site, Shelf(site.config, environment, hands.depot), report)
-        await deploy(site.config, environment, built, hands, report)
-    return built.release
+        return built.release, await deploy(site.config, environment, built, hands, report)
+
+
+async def drift_environment(site: Site, environment: Environment, report: Report) -> Answer:
+    async with _hands(site, environment) as hands:
+        return await drift(site.config, environment, hands, report)
+
+
+async def examine(source: Path, name: str) -> tuple[Check, ...]:
+    """Whether all that a deployment needs is there; in AWS too, where an environment is named."""
+    return await doctor(source, name, os.environ, _visit)
+
+
+async def _visit(config: Config, environment: Environment) -> list[Check]:
+    try:
+        access = await to_thread.run_sync(Access.of_caller, environment.region)
+    except CredentialsError as error:
+        return there.without_credentials(error)
+    async with wiring.depot(access, environment, stand_in=bool(access.endpoint)) as depot:
+        ledger = wiring.ledger(access, environment)
+        place = Contact(config=config, environment=environment, access=access, depot=depot, ledger=ledger)
+        return await there.examined(place)
+
+
+async def compare_environments(site: Site, report: Report) -> tuple[Finding, ...]:
+    root = site.source / site.config.infrastructure.root
+    with tempfile.TemporaryDirectory(prefix="ferry-") as work:
+        return await parity(site.config, HostOffline(root, Path(work) / "terraform"), report)
 
 
 async def explain_changes(site: Site, environment: Environment | None, report: Report) -> Mapping[str, tuple[str, ...]]:
@@ -155,14 +197,17 @@ async def _depot(environment: Environment) -> AsyncIterator[Depot]:
 
 
 @asynccontextmanager
-async def _hands(site: Site, environment: Environment) -> AsyncIterator[Hands]:
+async def _hands(site: Site, environment: Environment, agree: Agree = nobody) -> AsyncIterator[Hands]:
     access = Access.of_caller(environment.region)
     root = site.source / site.config.infrastructure.root
     with tempfile.TemporaryDirectory(prefix="ferry-") as work:
         rescued = site.source / KEPT / "rescued" / environment.name
-        terraform = HostTerraform(root, Path(work) / "terraform", access, rescued=rescued)
+        at_once = site.config.infrastructure.parallelism
+        terraform = HostTerraform(root, Path(work) / "terraform", access, rescued=rescued, parallelism=at_once)
         stand_in = bool(access.endpoint)
-        async with wiring.hands(access, environment, terraform=terraform, run=_run, stand_in=stand_in) as hands:
+        async with wiring.hands(
+            access, environment, terraform=terraform, run=_run, agree=agree, stand_in=stand_in
+        ) as hands:
             yield hands
 
 

@@ -44,6 +44,14 @@ RelativePath = Annotated[
 Commit = Annotated[str, Text(pattern=r"[0-9a-f]{40}([0-9a-f]{24})?", says="a full commit id: 40 (or 64) hex digits")]
 Digest = Annotated[str, Text(pattern=r"sha256:[0-9a-f]{64}", says="a digest: 'sha256:' and 64 hex digits")]
 
+Moment = Annotated[
+    str,
+    Text(
+        pattern=r"(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)?",
+        says="a time in UTC such as 2026-01-31T12:00:00Z, or nothing",
+    ),
+]
+
 
 class Severity(StrEnum):
     INFO = "info"
@@ -122,7 +130,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One release going to one environment."""
+    """One release going to one environment. `previous` is the deployment that it found there.
+
+    `changes` counts what the plan did, by kind; `verdict` is the canary's word; `run` is the run that did all this.
+    """
 
     environment: Name
     release: Release
@@ -134,12 +145,73 @@ class Deployment:
     who: str
     why: str = ""
     previous: str = ""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    verdict: str = ""
+    run: str = ""
 
     @property
     def id(self) -> str:
         """`d-` and 12 hex digits of what is settled when it starts: how it ends does not change which one it is."""
         settled = {"plan_hash": self.plan_hash, "started": self.started, "who": self.who}
         return f"d-{_hash({'environment': self.environment, 'release': self.release.id, **settled})[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What an environment runs, since when, and by which deployment."""
+
+    environment: Name
+    deployment: str
+    release: Release
+    since: str
+
+
+class Phase(StrEnum):
+    BEGUN = "begun"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A run that is over and may have left the state locked: with this lock, or with one that it took in this time."""
+
+    run: str
+    who: str
+    lock: str
+    since: Moment
+    until: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One command that changes an environment, written down before it touches anything, and again while it lives.
+
+    `where` is the process and its machine, as `outside.machine` knows them. `beats` makes each text another one, and
+    `beaten` is when it was written, by the run's own clock. `lock` is the id of the lock that its terraform holds.
+    """
+
+    token: Annotated[str, Text(pattern=r"[0-9a-f]{12}", says="12 hex digits")]
+    environment: Name
+    verb: str
+    who: str
+    where: str
+    release: str
+    started: Moment
+    beaten: Moment
+    beats: Annotated[int, Number(minimum=0)] = 0
+    plan_hash: str = ""
+    phase: Phase = Phase.BEGUN
+    applying_since: Moment = ""
+    lock: str = ""
+    ended: Moment = ""
+    outcome: str = ""
+    suspects: tuple[Suspect, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"run-{self.token}"
 
 
 class Approval(StrEnum):
@@ -226,6 +298,8 @@ class Environment:
 _AGAIN = {
     "release": "build the release again: ferry build",
     "deployment": "restore an earlier version of the record, or deploy again: ferry deploy",
+    "pin": "restore an earlier version of that object, or let an admin delete it and deploy again",
+    "run": "see that nobody deploys there, then let an admin delete that object",
 }
 
 

@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, dataclass_transform
@@ -32,15 +32,17 @@ from ferry.outside.canary import program
 from ferry.outside.git import NO_COMMIT
 from ferry.outside.registry.external import Externals
 from ferry.outside.terraform import dagger as containers
-from ferry.outside.terraform.dagger import DaggerTerraform
-from ferry.outside.terraform.saved import Saved
+from ferry.outside.terraform.dagger import DaggerOffline, DaggerTerraform
 from ferry.report import Mask, Report, failure, html, terminal
 from ferry.report.events import Found
 from ferry.verbs import explain as explaining
 from ferry.verbs import kept
 from ferry.verbs import lock as locking
+from ferry.verbs import parity as comparing
+from ferry.verbs.bound import Bound, agreeing
 from ferry.verbs.build import Built, BuiltImage, Workshop, build
 from ferry.verbs.deploy import apply, deploy
+from ferry.verbs.drift import drift
 from ferry.verbs.generate import generated
 from ferry.verbs.hands import Depot, Fetch, Hands, Target
 from ferry.verbs.lenders import lenders
@@ -75,6 +77,9 @@ NOT_SOURCE = [
     "ci/sdk",
 ]
 """What is never part of the source: secrets, state, and what is made again."""
+
+
+Agree = Annotated[str, Doc("The plan that you agree to, by its fingerprint, where the environment asks for a person.")]
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -217,7 +222,9 @@ class Ferry:
         release = await self.build(env)
         report = _report()
         async with self.hands(config, target) as (hands, terraform):
-            judged = await plan(config, target, references(config, target, release.content()), hands, report)
+            content = release.content()
+            judged = await plan(config, target, references(config, target, content), hands, report)
+        bound = Bound.of(target, content, judged)
         return Plan(
             ferry=self,
             release=release,
@@ -225,18 +232,29 @@ class Ferry:
             findings=[_finding(event.finding) for event in report.events if isinstance(event, Found)],
             page=html.render(report.events, title=f"Plan for {env}"),
             workspace=terraform.container,
-            saved=json.dumps(asdict(judged.saved)),
+            fingerprint=bound.fingerprint,
+            bound=bound.text(),
         )
 
     @verb(cache=NEVER)
-    async def deploy(self, env: Annotated[str, Doc("The environment of ferry.toml to deploy to.")]) -> str:
+    async def deploy(
+        self, env: Annotated[str, Doc("The environment of ferry.toml to deploy to.")], agree: Agree = ""
+    ) -> str:
         """Build what is not published yet, try it out, publish, plan, guard, and apply exactly that plan."""
         config = await self.settings()
         target = config.environment(env)
         built = await (await self.build(env)).read()
-        async with self.hands(config, target) as (hands, _):
+        async with self.hands(config, target, agree=agree) as (hands, _):
             await deploy(config, target, built, hands, _report())
         return f"{env} runs {built.release.id}"
+
+    @verb(cache=NEVER)
+    async def drift(self, env: Annotated[str, Doc("The environment of ferry.toml to look at.")]) -> str:
+        """Say as JSON what somebody changed in AWS behind Terraform's back, and what a deployment does about it."""
+        config = await self.settings()
+        target = config.environment(env)
+        async with self.hands(config, target) as (hands, _):
+            return json.dumps((await drift(config, target, hands, _report())).plain(), indent=2)
 
     @verb(cache=PURE, mark=check)
     async def lint(self) -> str:
@@ -261,15 +279,20 @@ class Ferry:
     @verb(cache=PURE, mark=check)
     async def infrastructure(self) -> str:
         """Check format and validity of the Terraform code."""
-        config = await self.settings()
-        root = self.source.directory(config.infrastructure.root)
-        terraform = await containers.bare(self.terraform_image, root, providers=self.providers)
+        terraform = await self._terraform(await self.settings())
         return await (
             terraform.with_exec(["terraform", "fmt", "-check", "-recursive", "-diff"])
             .with_exec(["terraform", "init", "-backend=false", "-input=false", "-no-color", "-lockfile=readonly"])
             .with_exec(["terraform", "validate", "-no-color"])
             .stdout()
         )
+
+    @verb(cache=PURE, mark=check)
+    async def parity(self) -> str:
+        """Check that environments differ from those that their releases come from in what ferry.toml allows alone."""
+        config = await self.settings()
+        offline = DaggerOffline(await self._terraform(config), containers.folder(config.infrastructure.root))
+        return comparing.passed(config, await comparing.parity(config, offline, _report()))
 
     @verb(cache=PURE, mark=generate)
     async def schema(self) -> dagger.Changeset:
@@ -355,20 +378,38 @@ class Ferry:
 
     @asynccontextmanager
     async def hands(
-        self, config: reading.Config, target: model.Environment, workspace: dagger.Container | None = None
+        self,
+        config: reading.Config,
+        target: model.Environment,
+        workspace: dagger.Container | None = None,
+        *,
+        agree: str = "",
     ) -> AsyncIterator[tuple[Hands, DaggerTerraform]]:
         """Dagger's hands; `workspace` is the Terraform folder of a plan that was made before."""
         access = await self._access(target)
         if workspace is None:
-            root = self.source.directory(config.infrastructure.root)
-            bare = await containers.bare(self.terraform_image, root, providers=self.providers)
+            bare = await self._terraform(config)
             workspace = containers.knowing(bare, self._credentials(), region=target.region)
             if self.aws_endpoint:
                 port = int(access.endpoint.rpartition(":")[2])
                 workspace = containers.reaching(workspace, self.aws_endpoint, port)
-        terraform, stand_in = DaggerTerraform(workspace), self.aws_endpoint is not None
-        async with wiring.hands(access, target, terraform=terraform, run=_run, stand_in=stand_in) as hands:
+        terraform = DaggerTerraform(workspace, containers.folder(config.infrastructure.root))
+        stand_in, agrees = self.aws_endpoint is not None, agreeing(agree)
+        async with wiring.hands(
+            access, target, terraform=terraform, run=_run, agree=agrees, stand_in=stand_in
+        ) as hands:
             yield hands, terraform
+
+    async def _terraform(self, config: reading.Config) -> dagger.Container:
+        """In the root, with everything around it: modules may lie beside it."""
+        said = config.infrastructure
+        return await containers.bare(
+            self.terraform_image,
+            self.source,
+            root=said.root,
+            providers=self.providers,
+            parallelism=said.parallelism,
+        )
 
     async def _access(self, target: model.Environment) -> Access:
         credentials = Credentials.read(await self._credentials().plaintext())
@@ -472,10 +513,11 @@ class Plan:
     env: Annotated[str, Doc("The environment that it is for.")] = field()
     findings: Annotated[list[Finding], Doc("What the guards say of it.")] = field()
     release: Annotated[Release, Doc("The release that it deploys.")] = field()
+    fingerprint: Annotated[str, Doc("What a person says to agree to it.")] = field()
     ferry: Ferry
     page: str
     workspace: dagger.Container
-    saved: str
+    bound: str
 
     @verb(cache=PURE)
     async def report(self) -> dagger.File:
@@ -483,13 +525,13 @@ class Plan:
         return dag.directory().with_new_file("plan.html", self.page).file("plan.html")
 
     @verb(cache=NEVER)
-    async def apply(self) -> str:
+    async def apply(self, agree: Agree = "") -> str:
         """Apply exactly this plan. Its release must be published, which `build publish` and `deploy` do."""
         config = await self.ferry.settings()
         target, release = config.environment(self.env), self.release.content()
-        async with self.ferry.hands(config, target, self.workspace) as (hands, _):
+        async with self.ferry.hands(config, target, self.workspace, agree=agree) as (hands, _):
             place = Target(config=config, environment=target, depot=hands.depot, report=_report())
-            await apply(place, release, Saved(**json.loads(self.saved)), hands)
+            await apply(place, release, Bound.read(self.bound), hands)
         return f"{self.env} runs {release.id}"
 
 

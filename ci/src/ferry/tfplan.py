@@ -45,7 +45,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """`applyable`: an apply would do something. Outputs alone may change, which no resource's change shows."""
+
     changes: Mapping[str, Change]
+    applyable: bool = True
 
     def count(self) -> Counter[str]:
         """How many of each action; an adopted resource counts as adopted and as what else happens to it."""
@@ -65,7 +68,8 @@ class Plan:
 def read(text: str) -> Plan:
     """An empty plan has no changes; a document that is no plan is refused."""
     try:
-        changes = [_change(entry) for entry in _resources(json.loads(text)) if entry["mode"] == "managed"]
+        said = json.loads(text)
+        changes = [_change(entry) for entry in _resources(said) if entry["mode"] == "managed"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(
             "this is not the JSON of a terraform plan",
@@ -73,7 +77,7 @@ def read(text: str) -> Plan:
             why=f"{type(error).__name__}: {error}",
             next="terraform show -json PLANFILE (not `terraform plan -json`, which is a log)",
         ) from error
-    return Plan(changes={change.address: change for change in changes})
+    return Plan(changes={change.address: change for change in changes}, applyable=said.get("applyable") is not False)
 
 
 def _resources(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:

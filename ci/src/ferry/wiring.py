@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ferry.outside.aws import probes
+from ferry.outside.aws import probes, rights
 from ferry.outside.aws.bucket import S3Bucket
 from ferry.outside.canary import function
 from ferry.outside.registry import ecr
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ferry.model import Environment
     from ferry.outside.aws import Access
     from ferry.outside.terraform import Terraform
-    from ferry.verbs.hands import Run
+    from ferry.verbs.hands import Agree, Run
 
 
 @asynccontextmanager
@@ -34,16 +35,25 @@ async def depot(access: Access, environment: Environment, *, stand_in: bool) -> 
         )
 
 
+def ledger(access: Access, environment: Environment) -> S3Bucket:
+    state = environment.state
+    return S3Bucket(replace(access, region=state.region or access.region), environment.account, state.bucket)
+
+
 @asynccontextmanager
 async def hands(
-    access: Access, environment: Environment, *, terraform: Terraform, run: Run, stand_in: bool
+    access: Access, environment: Environment, *, terraform: Terraform, run: Run, agree: Agree, stand_in: bool
 ) -> AsyncIterator[Hands]:
     async with depot(access, environment, stand_in=stand_in) as place:
         yield Hands(
             depot=place,
+            ledger=ledger(access, environment),
             run=run,
             terraform=terraform,
             probe=partial(probes.existing, access),
             restore=partial(probes.restore, access),
+            stored=partial(ecr.stored, access),
+            rights=partial(rights.rights, access),
             ask=partial(function.judge, access),
+            agree=agree,
         )

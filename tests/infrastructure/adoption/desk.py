@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ferry import wiring
 from ferry.config import load
 from ferry.model import Environment, State
-from ferry.outside.aws import Access, Credentials, probes
+from ferry.outside.aws import Access, Credentials, probes, rights
 from ferry.outside.aws.bucket import S3Bucket
 from ferry.outside.canary import function
 from ferry.outside.registry import ecr
@@ -18,6 +19,7 @@ from ferry.outside.terraform.host import HostTerraform
 from ferry.rehearsal import trial
 from ferry.report import Report
 from ferry.report.events import Found
+from ferry.verbs.bound import nobody
 from ferry.verbs.hands import Depot, Hands
 from ferry.verbs.plan import plan
 from ferry.verbs.publish import References
@@ -96,9 +98,13 @@ class Desk:
                 scanned=partial(ecr.findings, self.access),
                 stand_in=True,
             ),
+            ledger=wiring.ledger(self.access, self.environment),
             run=trial.run,
             terraform=self.terraform,
             probe=partial(probes.existing, self.access),
             restore=partial(probes.restore, self.access),
+            stored=partial(ecr.stored, self.access),
+            rights=partial(rights.rights, self.access),
             ask=partial(function.judge, self.access),
+            agree=nobody,
         )

@@ -16,6 +16,7 @@ import anyio
 import pytest
 
 from ferry.errors import TerraformFailed
+from ferry.outside import machine
 from ferry.outside.aws import Access, Credentials
 from ferry.outside.terraform import failure, words
 from ferry.outside.terraform.failure import Kind
@@ -181,8 +182,9 @@ async def test_who_holds_the_lock_is_known_and_only_their_lock_is_released(here:
     holder = await terraform.lock_holder()
     assert holder is not None
     assert (holder.id, holder.who) == ("an-id", "me@vm")
-    with pytest.raises(TerraformFailed, match="the state is locked: me@vm holds it") as caught:
-        await terraform.plan("")
+    with pytest.raises(TerraformFailed, match="the state is locked: me@vm holds it since 2026") as caught:
+        await terraform.apply(await terraform.saved(), silent)
+    assert "force-unlock -force an-id" in caught.value.next
     found = failure.of(caught.value)[0].holder
     assert found is not None
     assert found.id == "an-id"
@@ -244,8 +246,12 @@ async def test_when_we_are_killed_terraform_still_saves_what_it_did_and_leaves_n
             if b"terraform_data.slow: creating" in said:
                 break
         (child,) = _running(str(place / "work"))
+        where = machine.where(killed.pid)
         killed.kill()
+        await until_gone(killed.pid)
+        assert machine.over(where) is (False if where else None), "its terraform is still there"
     await until_gone(child)
+    assert machine.over(where) is (True if where else None)
     terraform = await here.planned(QUICK)
     assert await terraform.lock_holder() is None
     assert "terraform_data.one" not in await here.left(SLOW)

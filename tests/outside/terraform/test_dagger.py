@@ -13,7 +13,7 @@ from dagger import dag
 
 from ferry.errors import RecordError, TerraformFailed
 from ferry.outside.terraform import failure, words
-from ferry.outside.terraform.dagger import WORK, DaggerTerraform, bare
+from ferry.outside.terraform.dagger import WORK, DaggerTerraform, bare, folder
 from ferry.outside.terraform.failure import Kind
 from ferry.outside.terraform.listener import silent
 from tests.fake_engine import ConnectedEngine
@@ -63,14 +63,14 @@ def ran(engine: ConnectedEngine) -> list[list[str]]:
 
 
 def terraform() -> DaggerTerraform:
-    return DaggerTerraform(dag.container().from_("terraform"))
+    return DaggerTerraform(dag.container().from_("terraform"), WORK)
 
 
 @on_the_engine
 async def test_the_root_is_worked_in_beside_what_it_reaches(engine: ConnectedEngine) -> None:
     answering(engine)
     container = await bare("terraform", dag.directory(), providers=None, root="infra/stack")
-    await DaggerTerraform(container, f"{WORK}/infra/stack").init({})
+    await DaggerTerraform(container, folder("infra/stack")).init({})
     (chain, *_) = (chain for chain in engine.calls if chain.args("withExec"))
     assert chain.args("withWorkdir")[0]["path"].endswith("/infra/stack")
 
@@ -89,11 +89,10 @@ async def test_the_plan_that_was_looked_at_is_applied(engine: ConnectedEngine) -
 @on_the_engine
 async def test_another_plan_is_not(engine: ConnectedEngine) -> None:
     answering(engine)
-    hands = terraform()
-    saved = await hands.saved()
+    saved = await terraform().saved()
     answering(engine, version={"stdout": '{"terraform_version": "1.12.0"}'})
     with pytest.raises(TerraformFailed, match="not the plan that was looked at") as caught:
-        await hands.apply(saved, silent)
+        await terraform().apply(saved, silent)
     assert failure.is_stale(caught.value)
 
 

@@ -149,7 +149,8 @@ def test_who_holds_the_lock_is_read_from_the_words() -> None:
     assert said.holder is not None
     assert (said.holder.who, said.holder.operation) == ("root@vm", "apply")
     assert said.holder.created == datetime(2026, 11, 21, 19, 38, 50, tzinfo=UTC)
-    assert said.holder.id in said.next
+    assert f"terraform force-unlock -force {said.holder.id}" in said.next
+    assert "root@vm holds it since 2026-11-21 19:38:50 UTC (6.0 s), for terraform apply" in said.cause
 
 
 def test_a_mistake_in_the_configuration_has_its_line() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ async def test_each_step_is_one_call_in_the_working_folder(machine: Machine) -> 
     assert (await terraform.plan("a.tfvars")).empty
     await terraform.apply(await terraform.saved(), silent)
     assert await terraform.outputs() == {"url": "x"}
-    steps = [args[0] for args, _, _ in machine.history if args[0] != "version"]
-    assert steps == ["init", "plan", "show", "apply", "output"]
+    steps = [args[0] for args, _, _ in machine.history]
+    assert steps == ["version", "init", "plan", "show", "apply", "output"]
     assert {cwd for _, cwd, _ in machine.history} == {str(machine.work)}
 
 
@@ -112,6 +113,18 @@ async def test_only_what_is_handed_in_decides_who_terraform_is(
     assert said.items() >= {**ACCESS.environment(), "TF_VAR_kept": "1", "TF_INPUT": "0"}.items()
 
 
+@pytest.mark.slow  # a terraform of its own, played by Python, for each step
+async def test_as_many_resources_at_a_time_as_ferry_toml_says(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CLI_ARGS_plan", "-parallelism=1")
+    work = machine.work.with_name("other")
+    said = HostTerraform(machine.root, work, ACCESS, parallelism=3).environment
+    assert (said["TF_CLI_ARGS_plan"], said["TF_CLI_ARGS_apply"]) == ("-parallelism=3", "-parallelism=3")
+    assert "TF_CLI_ARGS_plan" not in machine.terraform().environment
+
+
+@pytest.mark.slow  # a terraform of its own, played by Python, for each step
 @pytest.mark.parametrize("locked", [True, False])
 async def test_the_lock_file_is_law_where_there_is_one(machine: Machine, *, locked: bool) -> None:
     if locked:
@@ -153,6 +166,15 @@ async def test_the_error_that_came_first_is_the_one_that_is_raised(machine: Mach
     assert "also: the policy of aws_kms_key.k" in caught.value.why
 
 
+async def test_a_plan_that_another_terraform_saved_is_not_applied(machine: Machine) -> None:
+    terraform = machine.terraform()
+    await terraform.plan("")
+    saved = replace(await terraform.saved(), terraform="1.12.0")
+    with pytest.raises(TerraformFailed, match="terraform's version changed") as caught:
+        await terraform.apply(saved, silent)
+    assert failure.is_stale(caught.value)
+
+
 @pytest.mark.parametrize("changes", ["ferry.tfplan", words.LOCK_FILE])
 async def test_a_plan_that_is_not_the_one_looked_at_is_not_applied(machine: Machine, changes: str) -> None:
     terraform = machine.terraform()
@@ -180,6 +202,7 @@ async def test_without_a_plan_there_is_nothing_to_apply(machine: Machine) -> Non
         await machine.terraform().saved()
 
 
+@pytest.mark.slow  # a terraform of its own, played by Python, for each step
 async def test_a_run_begins_without_the_imports_and_the_plan_of_an_earlier_one(machine: Machine) -> None:
     terraform = machine.terraform()
     await terraform.init({})
@@ -225,6 +248,7 @@ def errored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Errored:
     return Errored(tmp_path)
 
 
+@pytest.mark.slow  # a terraform of its own, played by Python, for each step
 async def test_an_apply_whose_state_is_written_after_all_is_done(errored: Errored) -> None:
     assert (await errored.apply(0))[-1] == "the state is written"
     assert errored.kept == []
@@ -243,6 +267,7 @@ async def test_a_state_that_cannot_be_written_is_kept_with_the_command(errored: 
     assert failure.of(caught.value)[0].kind is failure.Kind.STATE_LOST
 
 
+@pytest.mark.slow  # a terraform of its own, played by Python, for each step
 async def test_the_other_errors_of_such_an_apply_are_told(errored: Errored) -> None:
     with pytest.raises(TerraformFailed, match="may not sqs:CreateQueue"):
         await errored.apply(0, events=stream("denied.jsonl") + stream("push.jsonl"))

@@ -36,6 +36,16 @@ def test_the_state_is_locked_and_encrypted() -> None:
     assert words.init(settings, locked=True)[-5:-3] == ("-backend-config=bucket=state", "-backend-config=key=a/b")
 
 
+def test_a_state_with_a_key_of_its_own_is_encrypted_with_it() -> None:
+    said = words.backend(bucket="s", key="k", region="r", kms_key="alias/state", stand_in=False)
+    assert said["kms_key_id"] == "alias/state"
+
+
+def test_only_an_apply_holds_the_states_lock() -> None:
+    assert "-lock=false" in words.plan("plan", "")
+    assert "-lock=false" not in words.apply("plan")
+
+
 def test_a_stand_in_is_told_apart_in_files_of_ferrys_own() -> None:
     assert words.backend(bucket="s", key="k", region="r", stand_in=True)["use_path_style"] == "true"
     assert json.loads(words.override())["provider"]["aws"]["s3_use_path_style"] is True

@@ -150,20 +150,23 @@ def _kill(process: Process) -> None:
 
 async def _collect(process: Process, source: ByteReceiveStream | Path, into: list[str], on_line: OnLine | None) -> None:
     """Read to the end, also while we are cancelled: a program whose output nobody reads cannot end."""
-    rest = ""
+    rest: list[str] = []  # a plan is one line, and comes in thousands of pieces
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     with anyio.CancelScope(shield=True):
         async for chunk in _followed(process, source) if isinstance(source, Path) else source:
             text = decoder.decode(chunk)
             into.append(text)
-            *lines, rest = (rest + text).split("\n")
-            if on_line:
-                for line in lines:
-                    on_line(line)
+            if on_line is None:
+                continue
+            first, *more = text.split("\n")
+            rest.append(first)
+            for following in more:
+                on_line("".join(rest))
+                rest = [following]
         last = decoder.decode(b"", final=True)
         into.append(last)
-        if on_line and rest + last:
-            on_line(rest + last)
+        if on_line and (left := "".join([*rest, last])):
+            on_line(left)
 
 
 async def _followed(process: Process, path: Path) -> AsyncIterator[bytes]:

@@ -71,8 +71,14 @@ async def opened(play: Play) -> AsyncIterator[Stage]:
         told = play.config.rehearsal.variables
         variables = {name: said.replace("{news}", box.news_url) for name, said in told.items()}
         await terraform.write(VARIABLES_FILE, json.dumps(variables))
-        async with wiring.hands(access, play.environment, terraform=terraform, run=trial.run, stand_in=True) as hands:
+        async with wiring.hands(
+            access, play.environment, terraform=terraform, run=trial.run, agree=_agree, stand_in=True
+        ) as hands:
             yield Stage(play=play, hands=hands, box=box)
+
+
+async def _agree(_: str) -> str:
+    return "the rehearsal, in place of a person,"
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from ferry.model import Environment
     from ferry.outside.aws.bucket import Bucket
     from ferry.outside.aws.probes import Found
+    from ferry.outside.aws.rights import Rights
     from ferry.outside.blobs import Blob
     from ferry.outside.canary import Verdict
     from ferry.outside.registry import Registry
-    from ferry.outside.registry.ecr import Described
+    from ferry.outside.registry.ecr import Described, Stored
     from ferry.outside.terraform import Terraform
     from ferry.report import Report
     from ferry.tfplan import Change, Plan
@@ -37,6 +38,13 @@ type Probe = Callable[[Change, Plan], Awaitable[Found | None]]
 """What exists already of a resource that the plan would create."""
 type Restore = Callable[[str], Awaitable[None]]
 """Brings back what is on its way out, by its id."""
+type Agree = Callable[[str], Awaitable[str]]
+"""Who agrees to the plan with this fingerprint; empty for nobody."""
+
+type StoredImages = Callable[[str], Awaitable[Sequence[Stored]]]
+"""All images of a repository; none where there is no such repository."""
+type ReadRights = Callable[[str], Awaitable[Rights | None]]
+"""What IAM lets somebody do, by their ARN; None where not all of it can be read."""
 
 
 class EnsureRepository(Protocol):
@@ -69,9 +77,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
+    """`ledger`: the state's bucket, where it is written down who deploys, what was deployed, and what is there now."""
+
     depot: Depot
+    ledger: Bucket
     run: Run
     terraform: Terraform
     probe: Probe
     restore: Restore
+    stored: StoredImages
+    rights: ReadRights
     ask: Ask
+    agree: Agree

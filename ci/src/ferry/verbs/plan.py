@@ -7,21 +7,23 @@ who is about to apply has what is on its way out restored, once nothing else sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ferry.errors import Blocked
+from ferry.errors import Blocked, RecordError
+from ferry.model import Finding, Severity
 from ferry.outside.terraform import words
 from ferry.report.events import Changes, Row
 from ferry.tfplan import Action
-from ferry.verbs import adopt, guard
+from ferry.verbs import adopt, facts, guard, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ferry.config import Config
-    from ferry.model import Environment, Finding
+    from ferry.guards.context import Context
+    from ferry.model import Environment
     from ferry.outside.terraform.saved import Saved
     from ferry.report import Report
     from ferry.report.stream import Step
@@ -37,6 +39,7 @@ class Judged:
 
     plan: Plan
     saved: Saved
+    findings: tuple[Finding, ...]
 
 
 async def plan(
@@ -49,32 +52,58 @@ async def plan(
     restores: bool = False,
 ) -> Judged:
     """What terraform saved, once no guard has anything against it."""
-    context = guard.context(config, environment, references=references.told())
-    today = datetime.fromtimestamp(report.clock(), UTC).date()
+    now = datetime.fromtimestamp(report.clock(), UTC)
+    bare = guard.context(config, environment, references=references.told())
+    context, told = await _deployed_before(bare, environment, hands)
 
-    def said(planned: Plan, existing: Existing) -> tuple[Finding, ...]:
-        return guard.judged(planned, context, config, today=today, also=(*existing.findings, *adopt.unasked(planned)))
+    async def said(planned: Plan, existing: Existing) -> tuple[Finding, ...]:
+        known, lost = await facts.known(planned, context, hands, now=now)
+        also = (*told, *existing.findings, *adopt.unasked(planned), *lost)
+        return guard.judged(planned, known, config, today=now.date(), also=also)
 
     with report.step(f"plan {environment.name}", f"Plan {environment.name}") as step:
-        await _prepared(environment, references, hands, step)
+        await prepared(environment, references, hands, step)
         again = _planning_again(environment, hands, step)
         step.say("terraform plan")
         planned = await hands.terraform.plan(environment.variables)
         planned, existing = await adopt.adopted(planned, hands.probe, again, context)
-        if restores and existing.leaving and not guard.blocking(said(planned, existing)):
+        if restores and existing.leaving and not guard.blocking(await said(planned, existing)):
             step.say(f"restoring what is on its way out: {', '.join(sorted(existing.leaving))}")
             existing = await adopt.restored(existing, hands.restore)
             planned = await again(existing.imports)
             planned, existing = await adopt.adopted(planned, hands.probe, again, context, existing)
         counts = counted(planned)
         step.done("nothing to do" if planned.empty else str(counts))
-        bound = await hands.terraform.saved()
+        saved, findings = await hands.terraform.saved(), await said(planned, existing)
     report.changed(counts, rows(planned))
-    judge(said(planned, existing), report)
-    return Judged(planned, bound)
+    judge(findings, report)
+    return Judged(planned, saved, findings)
 
 
-async def _prepared(environment: Environment, references: References, hands: Hands, step: Step) -> None:
+async def _deployed_before(
+    context: Context, environment: Environment, hands: Hands
+) -> tuple[Context, tuple[Finding, ...]]:
+    """By what the environment runs, as it is written down. What cannot be trusted there answers nothing."""
+    try:
+        pin = await records.current(hands.ledger, environment)
+    except RecordError as error:
+        return context, (_untrusted(environment, error),)
+    return replace(context, deployed_before=pin is not None), ()
+
+
+def _untrusted(environment: Environment, error: RecordError) -> Finding:
+    return Finding(
+        guard="records",
+        severity=Severity.WARN,
+        verdict="not-trusted",
+        address=environment.name,
+        what=f"nobody knows what runs there: {error.what}, {error.where}",
+        why=error.why,
+        next=error.next,
+    )
+
+
+async def prepared(environment: Environment, references: References, hands: Hands, step: Step) -> None:
     terraform, state = hands.terraform, environment.state
     step.say("terraform init")
     told = words.inputs(environment.name, environment.deployer, references.images, references.packages)
@@ -82,7 +111,13 @@ async def _prepared(environment: Environment, references: References, hands: Han
     if hands.depot.stand_in:
         await terraform.write(words.OVERRIDE_FILE, words.override())
     await terraform.init(
-        words.backend(bucket=state.bucket, key=state.key, region=state.region, stand_in=hands.depot.stand_in)
+        words.backend(
+            bucket=state.bucket,
+            key=state.key,
+            region=state.region,
+            kms_key=state.kms_key,
+            stand_in=hands.depot.stand_in,
+        )
     )
 
 
@@ -103,7 +138,8 @@ def judge(findings: tuple[Finding, ...], report: Report) -> None:
     if blocking:
         raise Blocked(
             f"this plan may not be applied: {len(blocking)} finding(s) block it",
-            where=", ".join(finding.address for finding in blocking),
+            # Two guards may stop one resource.
+            where=", ".join(dict.fromkeys(finding.address for finding in blocking)),
             why="\n".join(finding.what for finding in blocking),
             next=blocking[0].next,
         )

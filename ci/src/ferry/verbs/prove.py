@@ -32,8 +32,8 @@ DEPLOYED = "look at the function's logs; what was deployed stays as it is until 
 
 async def prove(
     judge: Callable[[], Awaitable[Verdict]], report: Report, *, what: str, next: str = NOT_PUBLISHED
-) -> None:
-    """`what` is an image that is not published yet, or an environment."""
+) -> str:
+    """The canary's word. `what` is an image that is not published yet, or an environment."""
     with report.step(f"prove {what}", f"Ask {what} whether it works") as step:
         verdict = await judge()
         for check in verdict.checks:
@@ -47,6 +47,7 @@ async def prove(
                 next=next,
             )
         step.done(f"{verdict.word}: {len(verdict.checks)} checks")
+    return verdict.word
 
 
 async def prove_images(built: Built, target: Target, run: Run) -> None:
@@ -109,8 +110,8 @@ def _not_tried(name: str) -> Finding:
 
 async def prove_environment(
     config: Config, environment: Environment, release: Release, hands: Hands, report: Report
-) -> None:
-    """By the canary that was deployed with the rest, and is told what it must find."""
+) -> str:
+    """By the canary that was deployed with the rest, and is told what it must find. Its word; empty without one."""
     canary = config.canary
     if canary is None:
         unjudged = "nothing judged whether the deployment works"
@@ -124,7 +125,7 @@ async def prove_environment(
                 next="write a [canary] table into ferry.toml",
             )
         )
-        return
+        return ""
     functions = (await hands.terraform.outputs()).get("functions")
     if not isinstance(functions, dict) or canary.artifact not in functions:
         raise ProofFailed(
@@ -136,4 +137,6 @@ async def prove_environment(
     digests = {artifact.name: artifact.digest for artifact in release.artifacts}
     expected = {name: digests[artifact] for name, artifact in canary.expects.items()}
     event = {"environment": environment.name, **expected}
-    await prove(partial(hands.ask, functions[canary.artifact], event), report, what=environment.name, next=DEPLOYED)
+    return await prove(
+        partial(hands.ask, functions[canary.artifact], event), report, what=environment.name, next=DEPLOYED
+    )

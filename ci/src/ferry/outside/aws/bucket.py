@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
@@ -16,14 +17,28 @@ from ferry.outside.blobs import CHUNK
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from botocore.exceptions import ClientError
+
     from ferry.outside.aws import Access
     from ferry.outside.blobs import Blob, Store
+
+TAKEN = frozenset({409, 412})
+"""How S3 says that a condition does not hold. 409: somebody else is writing it this very moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     digest: str
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A text as it was. `age`: seconds since it was written, by S3's own clock alone: no two machines agree on ours."""
+
+    text: str
+    etag: str
+    age: float
 
 
 class Bucket(Protocol):
@@ -51,6 +66,14 @@ class Bucket(Protocol):
 
     async def write(self, key: str, text: str, *, once: bool) -> bool:
         """`once`: what is there already stays, and the answer is False."""
+        ...
+
+    async def look(self, key: str) -> Seen | None:
+        """What is there now. Where there is no bucket that is an error: nothing in it would be no answer."""
+        ...
+
+    async def swap(self, key: str, text: str, seen: Seen | None) -> Seen | None:
+        """Write only where `seen` still is, or still nothing; None when somebody else was faster."""
         ...
 
 
@@ -90,6 +113,13 @@ class S3Bucket:
 
     async def write(self, key: str, text: str, *, once: bool) -> bool:
         return await to_thread.run_sync(self._write, key, text, once)
+
+    # Who is stopped does not wait for an AWS that does not answer: what is written all the same is written whole.
+    async def look(self, key: str) -> Seen | None:
+        return await to_thread.run_sync(self._look, key, abandon_on_cancel=True)
+
+    async def swap(self, key: str, text: str, seen: Seen | None) -> Seen | None:
+        return await to_thread.run_sync(self._swap, key, text, seen, abandon_on_cancel=True)
 
     @property
     def _client(self) -> Any:
@@ -193,8 +223,51 @@ class S3Bucket:
                     **self._place, Key=key, Body=text.encode(), ContentType="application/json", **condition
                 )
             except self._client.exceptions.ClientError as error:
-                # 409: somebody else is writing it this very moment.
-                if once and error.response["ResponseMetadata"]["HTTPStatusCode"] in {409, 412}:
+                if once and _status(error) in TAKEN:
                     return False
                 raise
         return True
+
+    def _look(self, key: str) -> Seen | None:
+        with failures.translated(f"s3:GetObject {self.name}/{key}"):
+            try:
+                said = self._client.get_object(**self._place, Key=key)
+                data: bytes = said["Body"].read()
+            except self._client.exceptions.ClientError as error:
+                self._refuse_no_bucket(error)
+                if not failures.is_absent(error):
+                    raise
+                return None
+        now = parsedate_to_datetime(said["ResponseMetadata"]["HTTPHeaders"]["date"])
+        age = max(0.0, (now - said["LastModified"]).total_seconds())
+        return Seen(text=data.decode(errors="replace"), etag=said["ETag"], age=age)
+
+    def _swap(self, key: str, text: str, seen: Seen | None) -> Seen | None:
+        condition = {"IfMatch": seen.etag} if seen else {"IfNoneMatch": "*"}
+        with failures.translated(f"s3:PutObject {self.name}/{key}"):
+            try:
+                said = self._client.put_object(
+                    **self._place, Key=key, Body=text.encode(), ContentType="application/json", **condition
+                )
+            except self._client.exceptions.ClientError as error:
+                self._refuse_no_bucket(error)
+                if _status(error) not in TAKEN and not (seen and failures.is_absent(error)):
+                    raise
+            else:
+                return Seen(text=text, etag=said["ETag"], age=0.0)
+        # A write whose answer is lost is tried again by botocore, and then meets itself.
+        now = self._look(key)
+        return now if now and now.text == text else None
+
+    def _refuse_no_bucket(self, error: ClientError) -> None:
+        if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            raise AwsError(
+                f"the state bucket is missing: {self.name}",
+                where=f"s3://{self.name}",
+                why="what is written down of an environment lies in it, beside Terraform's state",
+                next="let an admin apply infrastructure/bootstrap once: see docs/how-to/set-up-an-account.md",
+            ) from error
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

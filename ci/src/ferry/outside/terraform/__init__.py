@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ferry.outside.terraform.lock import Holder
     from ferry.outside.terraform.saved import Saved
+    from ferry.tfdrift import Refreshed
     from ferry.tfplan import Plan
 
 PLAN_FILE = "ferry.tfplan"
@@ -28,6 +29,10 @@ class Terraform(Protocol):
 
     async def plan(self, variables: str) -> Plan:
         """Save a plan, and answer what it says."""
+        ...
+
+    async def drift(self, variables: str) -> Refreshed:
+        """What is in AWS otherwise than the state says. A plan that was saved is gone after it."""
         ...
 
     async def saved(self) -> Saved:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import dagger
 from dagger import dag
 
-from ferry import tfplan
+from ferry import tfdrift, tfplan
 from ferry.errors import FerryError
-from ferry.outside.terraform import PLAN_FILE, failure, lock, mirror, rescue, saved, words
+from ferry.outside.terraform import PLAN_FILE, blocks, failure, lock, made_up, mirror, offline, rescue, saved, words
+from ferry.outside.terraform.blocks import Module
 from ferry.outside.terraform.listener import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ferry.outside.terraform.lock import Holder
     from ferry.outside.terraform.saved import Saved
+    from ferry.tfdrift import Refreshed
     from ferry.tfplan import Plan
 
 WORK = "/work"
@@ -29,15 +32,26 @@ CREDENTIALS = "/run/ferry/credentials.json"
 PROVIDERS = "/opt/providers"
 
 
+def folder(root: str) -> str:
+    """Where the root module is in the container."""
+    return f"{WORK}/{root}"
+
+
 async def bare(
-    image: str, source: dagger.Directory, *, providers: dagger.Directory | None, root: str = "."
+    image: str,
+    source: dagger.Directory,
+    *,
+    root: str,
+    providers: dagger.Directory | None,
+    parallelism: int | None = None,
 ) -> dagger.Container:
     """Terraform in the root module, with Ferry's CLI configuration and nothing of anyone's credentials.
 
     `root` is where the module lies in the source: what it reaches beside itself has to be there too.
     """
-    container = dag.container().from_(image).with_directory(WORK, source).with_workdir(f"{WORK}/{root}")
-    for name, value in (words.ENVIRONMENT | {"TF_CLI_CONFIG_FILE": CLI_CONFIG}).items():
+    container = dag.container().from_(image).with_directory(WORK, source).with_workdir(folder(root))
+    environment = words.ENVIRONMENT | words.parallel(parallelism) | {"TF_CLI_CONFIG_FILE": CLI_CONFIG}
+    for name, value in environment.items():
         container = container.with_env_variable(name, value)
     if providers is None:
         return container.with_new_file(CLI_CONFIG, mirror.cli_config(None))
@@ -73,16 +87,17 @@ class DaggerTerraform:
     An exec tells what it said when it is over: there is no progress here, and what is cancelled dies of SIGKILL.
     """
 
-    def __init__(self, container: dagger.Container, folder: str = WORK) -> None:
+    def __init__(self, container: dagger.Container, folder: str) -> None:
         self.container = container
         self._folder = folder
+        self._version = ""
 
     async def write(self, name: str, text: str) -> None:
         self.container = self.container.with_new_file(self._at(name), text)
 
     async def init(self, backend: Mapping[str, str]) -> None:
         self.container = self.container.without_files([self._at(words.IMPORTS_FILE), self._at(PLAN_FILE)])
-        words.version(await self._run(*words.VERSION))
+        await self._known()
         locked = await self.container.exists(self._at(words.LOCK_FILE))
         await self._listened(Listener(), *words.init(backend, locked=locked))
 
@@ -90,8 +105,12 @@ class DaggerTerraform:
         await self._listened(Listener(), *words.plan(PLAN_FILE, variables))
         return tfplan.read(await self._run(*words.show(PLAN_FILE)))
 
+    async def drift(self, variables: str) -> Refreshed:
+        await self._listened(Listener(), *words.drift(PLAN_FILE, variables))
+        return tfdrift.read(await self._run(*words.show(PLAN_FILE)))
+
     async def saved(self) -> Saved:
-        version = words.version(await self._run(*words.VERSION))
+        version = await self._known()
         with TemporaryDirectory() as folder:
             plan, lock_file = Path(folder, PLAN_FILE), Path(folder, words.LOCK_FILE)
             await self.container.file(self._at(PLAN_FILE)).export(str(plan))
@@ -126,6 +145,11 @@ class DaggerTerraform:
 
     async def release(self, id: str) -> None:
         await self._run(*words.force_unlock(id))
+
+    async def _known(self) -> str:
+        """The version, asked for once: the image stays the same one."""
+        self._version = self._version or words.version(await self._run(*words.VERSION))
+        return self._version
 
     def _at(self, name: str) -> str:
         return f"{self._folder}/{name}"
@@ -168,3 +192,45 @@ class DaggerTerraform:
         for name, value in words.EARLY.items():
             container = container.with_env_variable(name, value) if early else container.without_env_variable(name)
         return container.with_exec(["terraform", *args], expect=dagger.ReturnType.ANY)
+
+
+class DaggerOffline:
+    """A root to plan in without an account. What it answers depends on the files alone: the layer cache may say it."""
+
+    def __init__(self, container: dagger.Container, folder: str) -> None:
+        self.container = container.with_env_variable("AWS_EC2_METADATA_DISABLED", "true")
+        self._folder = folder
+
+    async def write(self, name: str, text: str) -> None:
+        self.container = self.container.with_new_file(posixpath.join(self._folder, name), text)
+
+    async def init(self) -> None:
+        directory = self.container.directory(self._folder)
+        own = [name for pattern in made_up.TESTS for name in await directory.glob(pattern)]
+        self.container = self.container.without_files([f"{self._folder}/{name}" for name in own])
+        locked = await self.container.exists(f"{self._folder}/{words.LOCK_FILE}")
+        words.version(await (await self._ran(*words.VERSION)).stdout())
+        self.container = await self._ran(*made_up.init(locked=locked))
+
+    async def modules(self) -> tuple[Module, ...]:
+        record = f"{self._folder}/{offline.RECORD}"
+        known = await self.container.exists(record)
+        found = blocks.folders(await self.container.file(record).contents() if known else "")
+        return tuple([Module(key=key, folder=at, files=await self._files(at)) for key, at in found.items()])
+
+    async def _files(self, folder: str) -> dict[str, str]:
+        directory = self.container.directory(posixpath.normpath(posixpath.join(self._folder, folder)))
+        names = [name for pattern in offline.READ for name in await directory.glob(f"*{pattern}")]
+        return {name: await directory.file(name).contents() for name in sorted(names)}
+
+    async def schemas(self) -> str:
+        return await (await self._ran(*made_up.SCHEMAS)).stdout()
+
+    async def planned(self, environment: str, variables: Sequence[str]) -> str:
+        return await (await self._ran(*made_up.test(environment, variables))).stdout()
+
+    async def _ran(self, *args: str) -> dagger.Container:
+        ran = self.container.with_exec(["terraform", *args], expect=dagger.ReturnType.ANY)
+        if code := await ran.exit_code():
+            raise offline.failed(args, await ran.stdout(), await ran.stderr(), code)
+        return ran

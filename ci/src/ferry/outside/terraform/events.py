@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -41,7 +41,7 @@ class Adopting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """`address` and `file` are empty where terraform names none."""
+    """`address` and `file` are empty where terraform names none; `at` is when it said so."""
 
     summary: str
     detail: str = ""
@@ -49,6 +49,7 @@ class Diagnostic:
     file: str = ""
     line: int = 0
     warning: bool = False
+    at: str = field(default="", compare=False)
 
     @property
     def text(self) -> str:
@@ -89,7 +90,7 @@ def _event(said: dict[str, Any]) -> Event | None:
         return _doing(said["hook"], STAGES[kind])
     if kind == "planned_change" and (id := said["change"].get("importing", {}).get("id")):
         return Adopting(address=str(said["change"]["resource"]["addr"]), id=str(id))
-    return _diagnostic(said["diagnostic"]) if kind == "diagnostic" else None
+    return _diagnostic(said["diagnostic"], str(said.get("@timestamp", ""))) if kind == "diagnostic" else None
 
 
 def _doing(hook: dict[str, Any], stage: Stage) -> Doing:
@@ -102,7 +103,7 @@ def _doing(hook: dict[str, Any], stage: Stage) -> Doing:
     )
 
 
-def _diagnostic(said: dict[str, Any]) -> Diagnostic:
+def _diagnostic(said: dict[str, Any], at: str) -> Diagnostic:
     place = said.get("range") or {}
     return Diagnostic(
         summary=str(said["summary"]),
@@ -111,6 +112,7 @@ def _diagnostic(said: dict[str, Any]) -> Diagnostic:
         file=str(place.get("filename", "")),
         line=int(place["start"]["line"]) if place else 0,
         warning=said["severity"] != "error",
+        at=at,
     )
 
 

@@ -126,7 +126,8 @@ RULES: tuple[Rule, ...] = (
         kind=Kind.LOCKED,
         says="Error acquiring the state lock",
         cause="the state is locked: {holder}",
-        next="wait until that run is over; if it is over for certain: terraform force-unlock {lock}",
+        next="wait until that run is over; if it is over for certain: terraform force-unlock -force {lock}, "
+        "in an initialised root (see docs/how-to/recover-a-failed-apply.md)",
     ),
     Rule(
         kind=Kind.STALE,
@@ -292,7 +293,7 @@ def classify(said: Diagnostic) -> Failure:
         "address": said.address or "the resource",
         "action": action or "do that",
         "resource": f" on {resource}" if resource not in ("", "*") else "",
-        "holder": str(holder) if holder else "nobody says by whom",
+        "holder": holder.told(said.at) if holder else "nobody says by whom",
         "lock": holder.id if holder else "ID",
     }
     return Failure(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio import to_thread
 
-from ferry import tfplan
+from ferry import tfdrift, tfplan
 from ferry.errors import FerryError, ToolError
-from ferry.outside import processes
+from ferry.outside import machine, processes
 from ferry.outside.aws.access import without_aws
 from ferry.outside.terraform import PLAN_FILE, failure, lock, mirror, rescue, saved, sources, words
 from ferry.outside.terraform.listener import Listener, silent
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ferry.outside.terraform.lock import Holder
     from ferry.outside.terraform.rescue import Rescued
     from ferry.outside.terraform.saved import Saved
+    from ferry.tfdrift import Refreshed
     from ferry.tfplan import Plan
 
 RESCUED = Path(".ferry/rescued/state")
@@ -31,12 +32,15 @@ RESCUED = Path(".ferry/rescued/state")
 class HostTerraform:
     """`rescued` is where a state is kept that cannot be written: a folder, and how the file's name begins."""
 
-    def __init__(self, root: Path, work: Path, access: Access, *, rescued: Path = RESCUED) -> None:
+    def __init__(
+        self, root: Path, work: Path, access: Access, *, rescued: Path = RESCUED, parallelism: int | None = None
+    ) -> None:
         if not root.is_dir():
             raise ToolError("the Terraform root does not exist", where=str(root), next="mend infrastructure.root")
         self._program = processes.find("terraform", next="install terraform 1.11 or newer, and put it on PATH")
         self._root, self._rescued, self._access = root.absolute(), rescued.absolute(), access
         self._backend: Mapping[str, str] = {}
+        self._version = ""
         found = mirror.find()
         self.folder = sources.copied(root, work)
         config = work.with_suffix(".tfrc")
@@ -44,8 +48,10 @@ class HostTerraform:
         self.environment = {
             **{name: value for name, value in without_aws().items() if not words.STEERING.fullmatch(name)},
             **words.ENVIRONMENT,
+            **words.parallel(parallelism),
             **access.environment(),
             "TF_CLI_CONFIG_FILE": str(config),
+            machine.MARK: machine.where(),
         }
 
     async def write(self, name: str, text: str) -> None:
@@ -54,7 +60,7 @@ class HostTerraform:
     async def init(self, backend: Mapping[str, str]) -> None:
         for left in (words.IMPORTS_FILE, PLAN_FILE):
             (self.folder / left).unlink(missing_ok=True)
-        words.version(await self._run(*words.VERSION))
+        await self._known()
         self._backend = dict(backend)
         await self._events(*words.init(backend, locked=(self.folder / words.LOCK_FILE).is_file()))
 
@@ -62,9 +68,12 @@ class HostTerraform:
         await self._events(*words.plan(PLAN_FILE, variables))
         return tfplan.read(await self._run(*words.show(PLAN_FILE)))
 
+    async def drift(self, variables: str) -> Refreshed:
+        await self._events(*words.drift(PLAN_FILE, variables))
+        return tfdrift.read(await self._run(*words.show(PLAN_FILE)))
+
     async def saved(self) -> Saved:
-        version = words.version(await self._run(*words.VERSION))
-        return saved.identity(self.folder / PLAN_FILE, self.folder / words.LOCK_FILE, version)
+        return saved.identity(self.folder / PLAN_FILE, self.folder / words.LOCK_FILE, await self._known())
 
     async def apply(self, saved: Saved, say: Callable[[str], None]) -> Mapping[str, float]:
         failure.unchanged(saved, await self.saved())
@@ -89,6 +98,11 @@ class HostTerraform:
 
     async def release(self, id: str) -> None:
         await self._run(*words.force_unlock(id))
+
+    async def _known(self) -> str:
+        """The version, asked for once: each start of terraform costs what a call of AWS does, and more."""
+        self._version = self._version or words.version(await self._run(*words.VERSION))
+        return self._version
 
     async def _rescue(self, say: Callable[[str], None], pauses: Sequence[float] = rescue.PAUSES) -> Rescued | None:
         errored = self.folder / words.ERRORED_FILE

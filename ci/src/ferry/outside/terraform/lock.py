@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ferry.errors import RecordError
+from ferry.report import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,13 @@ class Holder:
     created: datetime | None
 
     def __str__(self) -> str:
-        since = f" since {self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
-        return f"{self.who} holds it{since}, for terraform {self.operation} (lock {self.id})"
+        return self.told("")
+
+    def told(self, at: str) -> str:
+        """With how long they have it, for whoever says when that is asked."""
+        since, now = f" since {self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else "", _created(at)
+        age = f" ({words.duration((now - self.created).total_seconds())})" if now and self.created else ""
+        return f"{self.who} holds it{since}{age}, for terraform {self.operation} (lock {self.id})"
 
 
 def read(text: str) -> Holder:

@@ -21,6 +21,7 @@ EARLY = {"TF_LOG_CORE": "ERROR"}
 STEERING = re.compile(r"TF_(WORKSPACE|DATA_DIR|CLI_ARGS.*)")
 """Variables with which a shell would change which state is used, or what terraform is told."""
 
+
 LOCK_FILE = ".terraform.lock.hcl"
 ERRORED_FILE = "errored.tfstate"
 NOBODYS_LOCK = "whose-is-it"
@@ -57,8 +58,18 @@ def init(backend: Mapping[str, str], *, locked: bool) -> tuple[str, ...]:
     return ("init", *_EVENTS, *lock, *settings)
 
 
+def parallel(number: int | None) -> dict[str, str]:
+    """How many resources at a time, as terraform is told by its environment; it has its own number where none is."""
+    return {f"TF_CLI_ARGS_{verb}": f"-parallelism={number}" for verb in ("plan", "apply")} if number else {}
+
+
 def plan(file: str, variables: str) -> tuple[str, ...]:
-    return ("plan", *_EVENTS, f"-out={file}", *([f"-var-file={variables}"] if variables else []))
+    """Without a lock, which a plan that is killed would leave behind: the apply sees whether the state moved."""
+    return ("plan", *_EVENTS, "-lock=false", f"-out={file}", *([f"-var-file={variables}"] if variables else []))
+
+
+def drift(file: str, variables: str) -> tuple[str, ...]:
+    return (*plan(file, variables), "-refresh-only")
 
 
 def apply(file: str) -> tuple[str, ...]:
@@ -77,9 +88,11 @@ def push(file: str) -> tuple[str, ...]:
     return ("state", "push", file)
 
 
-def backend(*, bucket: str, key: str, region: str, stand_in: bool) -> dict[str, str]:
+def backend(*, bucket: str, key: str, region: str, stand_in: bool, kms_key: str = "") -> dict[str, str]:
     """The settings of the S3 backend; those of a stand-in for AWS are added where one is used."""
     settings = {"bucket": bucket, "key": key, "region": region, "use_lockfile": "true", "encrypt": "true"}
+    if kms_key:
+        settings["kms_key_id"] = kms_key
     if stand_in:
         settings |= {"use_path_style": "true", "skip_metadata_api_check": "true", "skip_region_validation": "true"}
     return settings

@@ -44,7 +44,7 @@ SLOW = {
     "rich": r"ferry\.report\.live",
 }
 
-PURE = r"ferry\.(guards(\..+)?|model)"
+PURE = r"ferry\.((guards|gate)(\..+)?|model)"
 DOES_IO = {"anyio", "asyncio", "awsbox", "boto3", "botocore", "dagger", "http", "httpx", "os", "pathlib", "shutil"}
 DOES_IO |= {"signal", "socket", "subprocess", "tempfile", "threading", "time", "typer", "urllib"}
 

@@ -549,6 +549,97 @@ def _site(source: Path, environment: str, mirror: str, *, offline: bool) -> tupl
     return site, found.environment(environment) if environment else None
 
 
+gates = typer.Typer(
+    cls=Group,
+    epilog=_ends(Blocked, ConfigError, NotAgreed),
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(gates, name="gate")
+
+
+@gates.callback()
+def gate(
+    context: typer.Context,
+    *,
+    deployed: Annotated[
+        str | None, typer.Option("--from", metavar="COMMIT", help="What it runs now; empty for nothing yet.")
+    ] = None,
+    candidate: Annotated[str, typer.Option("--to", metavar="COMMIT", help="What would go in.")] = "",
+    environment: Annotated[
+        str, typer.Option("--env", metavar="NAME", help="The environment, in ferry.toml and on GitHub.")
+    ] = "",
+    repository: Annotated[str, typer.Option(metavar="OWNER/NAME", help="On GitHub; on a runner it is known.")] = "",
+    pull: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER", min=0, show_default=False, help="An open pull request: --to is its merge, made by GitHub."
+        ),
+    ] = 0,
+    agreed: Annotated[
+        int,
+        typer.Option(
+            "--run",
+            metavar="ID",
+            min=0,
+            show_default=False,
+            help="The run that a person has let in: see whether they could.",
+        ),
+    ] = 0,
+    source: Source = Path(),
+    json: Json = False,
+) -> None:
+    """Say who has to let a change into an environment.
+
+    Reads all pull requests between two commits from GitHub, and the environment's own rules; the strictest counts, and
+    what cannot be read counts as the worst. GITHUB_TOKEN and GITHUB_API_URL are taken from where it runs.
+
+    Exit code 0: it may go in; 4: a person has to agree; 3: it is refused.
+
+    With --json: {"tier", "verdict", "reasons": [{"tier", "about", "fact", "why"}], "facts"}.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if deployed is None and not (candidate or environment):
+        _needs_a_command(context)
+        return
+    import anyio  # noqa: PLC0415
+
+    from ferry import config as reading  # noqa: PLC0415
+    from ferry.verbs import gate as gating  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    known = reading.load(source / "ferry.toml").environment(environment)
+    question = gating.question(known, deployed, candidate, pull=pull, run=agreed)
+    asked = gating.place(repository, os.environ)
+    _decided(session, anyio.run(gating.judge, asked, question))
+
+
+@gates.command(cls=Command, epilog=_ends(Blocked, NotAgreed, RecordError))
+def explain(
+    context: typer.Context,
+    facts: Annotated[Path, typer.Argument(metavar="FACTS.json", help="What `ferry gate --json` printed.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Decide once more from facts that were kept. Asks nobody.
+
+    Exit codes are those of `ferry gate`.
+
+    With --json: as `ferry gate`.
+    """
+    from ferry.verbs import gate as gating  # noqa: PLC0415
+
+    session = _session(context, json=json)
+    _decided(session, gating.explain(facts))
+
+
+def _decided(session: Session, judged: Any) -> None:
+    session.answer(judged.text, **judged.plain())
+    if code := judged.exit_code:
+        raise typer.Exit(code)
+
+
 @config.command(cls=Command, epilog=_ends(ConfigError))
 def check(context: typer.Context, file: File = Path("ferry.toml"), *, json: Json = False) -> None:
     """Read the configuration and list every mistake in it.

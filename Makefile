@@ -62,6 +62,7 @@ bench: $(VENV)  ## measure speed, as ratios against a baseline in the same run
 	$(RUN) python bench/sse_streams.py
 	$(RUN) python bench/builds.py
 	$(RUN) python bench/engine_builds.py
+	$(RUN) python -m bench.deploys
 
 clean:  ## remove what was made here
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .ferry dist

@@ -146,7 +146,8 @@ def test_where_nothing_runs_from_images_may_go_at_any_age() -> None:
     cache = change(retention.POLICY, "cache", after={"policy": document(older(90)), "repository": "berths-cache"})
     served = "111122223333.dkr.ecr.us-east-1.amazonaws.com/berths@sha256:" + "0" * 64
     runs = change("aws_lambda_function", after={"package_type": "Image", "image_uri": served})
-    from_it = change("aws_lambda_function", "other", after=runs.after | {"image_uri": served.replace("s@", "s-cache@")})
+    other = dict(runs.after) | {"image_uri": served.replace("s@", "s-cache@")}
+    from_it = change("aws_lambda_function", "other", after=other)
     hidden = change("aws_lambda_function", "later", after={"package_type": "Image"}, unknown={"image_uri": True})
     assert retention.findings(plan(cache, runs), Context()) == ()
     for known in ([], [runs, from_it], [runs, hidden]):

@@ -39,10 +39,11 @@ def on_the_engine[**P](test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     return run
 
 
-def exported(chain: Any) -> str:
+def exported(chain: Any, **more: Any) -> str:
     path = Path(chain.last.args["path"])
     with zipfile.ZipFile(path, "w") as plan:
-        plan.writestr(zipfile.ZipInfo("tfstate-prev"), json.dumps({"serial": 4, "lineage": "one"}))
+        for name, said in {"tfstate-prev": {"serial": 4, "lineage": "one"}, **more}.items():
+            plan.writestr(zipfile.ZipInfo(name), json.dumps(said))
     return str(path)
 
 
@@ -94,6 +95,18 @@ async def test_another_plan_is_not(engine: ConnectedEngine) -> None:
     with pytest.raises(TerraformFailed, match="not the plan that was looked at") as caught:
         await terraform().apply(saved, silent)
     assert failure.is_stale(caught.value)
+
+
+@pytest.mark.parametrize(("code", "asked"), [(0, []), (2, ["show"])])
+@on_the_engine
+async def test_terraform_is_asked_only_for_a_plan_that_changes_something(
+    engine: ConnectedEngine, code: int, asked: list[str]
+) -> None:
+    shown = json.dumps({"format_version": "1.2", "resource_changes": []})
+    answering(engine, plan={"exitCode": code}, show={"stdout": shown})
+    engine.answers["File.export"] = lambda chain: exported(chain, tfstate={"version": 4, "resources": []})
+    assert (await terraform().plan("")).empty
+    assert [step[0] for step in ran(engine)] == ["plan", *asked]
 
 
 @on_the_engine

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from ferry import tfplan
 from ferry.errors import CredentialsError, FerryError, RecordError, TerraformFailed, ToolError
 from ferry.outside.aws import Access, Credentials
-from ferry.outside.terraform import failure, words
+from ferry.outside.terraform import PLAN_FILE, failure, saved, words
 from ferry.outside.terraform.host import HostTerraform
 from ferry.outside.terraform.listener import silent
 from ferry.tfplan import Action
@@ -346,3 +347,29 @@ async def test_a_root_that_terraform_does_not_accept_is_shown_with_its_line(tmp_
     with pytest.raises(TerraformFailed, match="terraform init failed") as caught:
         await terraform.init({})
     assert caught.value.where == "main.tf:1"
+
+
+STANDING = """
+resource "terraform_data" "keys" { for_each = toset(["a b", "ä\\"$${x}%%{y}\\\\"]) }
+resource "terraform_data" "counted" { count = 2 }
+module "inner" {
+  source   = "./inner"
+  for_each = toset(["one"])
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", ["", 'resource "terraform_data" "untyped" { input = { type = "a", x = ["b"] } }'])
+async def test_what_stands_is_what_terraform_would_show(tmp_path: Path, more: str) -> None:
+    (tmp_path / "root/inner").mkdir(parents=True)
+    (tmp_path / "root/main.tf").write_text(STANDING + more)
+    (tmp_path / "root/inner/main.tf").write_text('resource "terraform_data" "a" {}')
+    terraform = HostTerraform(tmp_path / "root", tmp_path / "work", ACCESS)
+    await terraform.init({})
+    assert len((await terraform.plan("")).touched()) == 5 + bool(more)
+    await terraform.apply(await terraform.saved(), silent)
+    planned = await terraform.plan("")
+    assert planned.empty
+    assert planned == tfplan.read(await terraform._run(*words.show(PLAN_FILE)))
+    assert (saved.standing(terraform.folder / PLAN_FILE) is None) is bool(more)

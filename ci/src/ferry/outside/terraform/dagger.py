@@ -18,7 +18,7 @@ from ferry.outside.terraform.blocks import Module
 from ferry.outside.terraform.listener import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ferry.outside.terraform.lock import Holder
     from ferry.outside.terraform.saved import Saved
@@ -50,7 +50,7 @@ async def bare(
     `root` is where the module lies in the source: what it reaches beside itself has to be there too.
     """
     container = dag.container().from_(image).with_directory(WORK, source).with_workdir(folder(root))
-    environment = words.ENVIRONMENT | words.parallel(parallelism) | {"TF_CLI_CONFIG_FILE": CLI_CONFIG}
+    environment = words.HASTE | words.ENVIRONMENT | words.parallel(parallelism) | {"TF_CLI_CONFIG_FILE": CLI_CONFIG}
     for name, value in environment.items():
         container = container.with_env_variable(name, value)
     if providers is None:
@@ -102,8 +102,11 @@ class DaggerTerraform:
         await self._listened(Listener(), *words.init(backend, locked=locked))
 
     async def plan(self, variables: str) -> Plan:
-        await self._listened(Listener(), *words.plan(PLAN_FILE, variables))
-        return tfplan.read(await self._run(*words.show(PLAN_FILE)))
+        code = await self._listened(
+            Listener(), *words.plan(PLAN_FILE, variables), made=(words.NO_CHANGES, words.CHANGES)
+        )
+        standing = await self._standing() if code == words.NO_CHANGES else None
+        return standing or tfplan.read(await self._run(*words.show(PLAN_FILE)))
 
     async def drift(self, variables: str) -> Refreshed:
         await self._listened(Listener(), *words.drift(PLAN_FILE, variables))
@@ -167,7 +170,13 @@ class DaggerTerraform:
         if others := [one for one in told if one.kind is not failure.Kind.STATE_LOST]:
             raise failure.raised("apply", others)
 
-    async def _listened(self, listener: Listener, *args: str) -> None:
+    async def _standing(self) -> Plan | None:
+        with TemporaryDirectory() as folder:
+            plan = Path(folder, PLAN_FILE)
+            await self.container.file(self._at(PLAN_FILE)).export(str(plan))
+            return saved.standing(plan)
+
+    async def _listened(self, listener: Listener, *args: str, made: Collection[int] = (0,)) -> int:
         """What it leaves behind stays, also when it fails: a state that could not be written is among it."""
         ran = self._exec(*args, early=True)
         code, err = await ran.exit_code(), await ran.stderr()
@@ -176,8 +185,9 @@ class DaggerTerraform:
         for line in (await ran.stdout()).splitlines():
             listener.line(line)
         self.container = ran
-        if code != 0:
+        if code not in made:
             raise listener.error(args[0], code, err)
+        return code
 
     async def _run(self, *args: str) -> str:
         ran = self._exec(*args)

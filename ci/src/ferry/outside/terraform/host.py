@@ -16,7 +16,7 @@ from ferry.outside.terraform import PLAN_FILE, failure, lock, mirror, rescue, sa
 from ferry.outside.terraform.listener import Listener, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ferry.outside.aws import Access
     from ferry.outside.processes import Done
@@ -46,6 +46,7 @@ class HostTerraform:
         config = work.with_suffix(".tfrc")
         config.write_text(mirror.cli_config(found, mirror.providers(found) if found else ()))
         self.environment = {
+            **words.HASTE,
             **{name: value for name, value in without_aws().items() if not words.STEERING.fullmatch(name)},
             **words.ENVIRONMENT,
             **words.parallel(parallelism),
@@ -65,8 +66,9 @@ class HostTerraform:
         await self._events(*words.init(backend, locked=(self.folder / words.LOCK_FILE).is_file()))
 
     async def plan(self, variables: str) -> Plan:
-        await self._events(*words.plan(PLAN_FILE, variables))
-        return tfplan.read(await self._run(*words.show(PLAN_FILE)))
+        code = await self._events(*words.plan(PLAN_FILE, variables), made=(words.NO_CHANGES, words.CHANGES))
+        standing = saved.standing(self.folder / PLAN_FILE) if code == words.NO_CHANGES else None
+        return standing or tfplan.read(await self._run(*words.show(PLAN_FILE)))
 
     async def drift(self, variables: str) -> Refreshed:
         await self._events(*words.drift(PLAN_FILE, variables))
@@ -133,12 +135,18 @@ class HostTerraform:
             raise words.failed(args[0], done.code, done.err)
         return done.out
 
-    async def _events(self, *args: str) -> None:
-        await self._listened(Listener(), *args)
+    async def _events(self, *args: str, made: Collection[int] = (0,)) -> int:
+        return await self._listened(Listener(), *args, made=made)
 
     async def _listened(
-        self, listener: Listener, *args: str, say: Callable[[str], None] = silent, record: Path | None = None
-    ) -> None:
+        self,
+        listener: Listener,
+        *args: str,
+        made: Collection[int] = (0,),
+        say: Callable[[str], None] = silent,
+        record: Path | None = None,
+    ) -> int:
+        """How it ended: with one of the codes of what was made as it should."""
         done = await processes.run(
             [self._program, *args],
             cwd=self.folder,
@@ -148,8 +156,9 @@ class HostTerraform:
             say=say,
             record=record,
         )
-        if done.code != 0:
+        if done.code not in made:
             raise listener.error(args[0], done.code, done.err)
+        return done.code
 
     async def _process(self, *args: str) -> Done:
         return await processes.run([self._program, *args], cwd=self.folder, env=self.environment)

@@ -6,15 +6,24 @@ import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ferry.errors import RecordError
+from ferry.tfplan import Action, Change, Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 STATE = "tfstate-prev"
 """In the plan's file: the state as it was when terraform planned. `show -json` leaves serial and lineage out of it."""
+
+NOW = "tfstate"
+"""And the state as AWS says that it is."""
+FORMAT = 4
+"""The state's, since terraform 0.12."""
+UNTYPED = {"type", "value"}
+"""How a state, and only a state, writes a value whose type the provider leaves open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +59,48 @@ def identity(plan: Path, lock_file: Path, terraform: str) -> Saved:
         lineage=lineage,
         terraform=terraform,
     )
+
+
+def standing(plan: Path) -> Plan | None:
+    """What a plan without changes says, from its file alone; None where only terraform can tell.
+
+    `terraform show` starts the providers for it, and computes more than half of what the plan itself did.
+    """
+    try:
+        with zipfile.ZipFile(plan) as held:
+            state = json.loads(held.read(NOW))
+        resources = [one for one in state["resources"] if one["mode"] == "managed"]
+        found = [_standing(one, instance) for one in resources for instance in one["instances"]]
+    except (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    if state.get("version") != FORMAT or None in found:
+        return None
+    return Plan(changes={change.address: change for change in found if change}, applyable=False)
+
+
+def _standing(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> Change | None:
+    attributes = instance["attributes"]
+    if attributes is None or instance.get("deposed") or instance.get("status") or _untyped(attributes):
+        return None
+    module = f"{resource['module']}." if "module" in resource else ""
+    address = f"{module}{resource['type']}.{resource['name']}{_index(instance.get('index_key'))}"
+    return Change(address=address, type=resource["type"], action=Action.NO_OP, after=attributes, before=attributes)
+
+
+def _index(key: str | int | None) -> str:
+    """As terraform writes it in an address."""
+    quoted = json.dumps(key, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+    return "" if key is None else f"[{quoted}]"
+
+
+def _untyped(value: Any) -> bool:
+    match value:
+        case dict():
+            return value.keys() == UNTYPED or any(map(_untyped, value.values()))
+        case list():
+            return any(map(_untyped, value))
+        case _:
+            return False
 
 
 def digest(file: Path) -> str:

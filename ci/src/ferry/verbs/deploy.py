@@ -67,6 +67,7 @@ class Running:
         environment = self.target.environment
         if said := await agreed(environment, bound, self.hands):
             self.target.report.found(said)
+            bound = replace(bound, findings=(*bound.findings, said))
         earlier = await records.current(self.hands.ledger, environment)
         if bound.idle and earlier and earlier.release == self.release:
             await self._applied(bound)
@@ -77,7 +78,11 @@ class Running:
     async def _written_down(self, bound: Bound, earlier: Pin | None) -> Deployment:
         begun = self._begun(bound, earlier)
         try:
-            await self._applied_as_judged(bound)
+            if stale := await self._applied(bound):
+                now = await self._planned_alike(bound, stale)
+                begun = replace(begun, plan_hash=now.hash)
+                if stale := await self._applied(now):
+                    raise stale
             verdict = await prove_environment(
                 self.target.config, self.target.environment, self.release, self.hands, self.target.report
             )
@@ -110,14 +115,10 @@ class Running:
         await records.write(self.hands.ledger, self.target.environment, done)
         return done
 
-    async def _applied_as_judged(self, bound: Bound) -> None:
-        stale = await self._applied(bound)
-        if stale is None:
-            return
+    async def _planned_alike(self, bound: Bound, stale: TerraformFailed) -> Bound:
         now = await self.planned()
         bound.refuse_changed(now, stale)
-        if stale := await self._applied(now):
-            raise stale
+        return now
 
     async def _applied(self, bound: Bound) -> TerraformFailed | None:
         """What terraform says of a plan that is stale: somebody changed the state since, and nothing was applied."""

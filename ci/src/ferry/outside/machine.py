@@ -55,10 +55,13 @@ def _gone(pid: int, start: str) -> bool | None:
 
 
 def _marked(named: str) -> bool:
-    """Whether terraform or one of its providers goes on. What a resource of theirs has started is not the run."""
+    """Whether its terraform goes on. What a resource of that has started is not the run.
+
+    Nor is a provider: without its terraform it can write no state, and one that was left behind stays for ever.
+    """
     wanted = f"{MARK}={named}".encode()
     running = (one for one in PROC.iterdir() if one.name.isdigit())
-    return any(_read(one / "comm").startswith(b"terraform") and wanted in _environment(one) for one in running)
+    return any(_read(one / "comm") == b"terraform\n" and wanted in _environment(one) for one in running)
 
 
 def _environment(process: Path) -> list[bytes]:

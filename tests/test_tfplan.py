@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ferry import tfplan
 from ferry.errors import RecordError
-from ferry.tfplan import Action, Plan
+from ferry.tfplan import Action, Plan, Reference
 
 
 def entry(*actions: str, address: str = "aws_s3_bucket.page", **change: Any) -> dict[str, Any]:
@@ -88,6 +88,86 @@ def test_what_a_resource_will_hold_is_not_printed() -> None:
     assert "planted" not in repr(read(entry("create", after={"password": "planted"})))
 
 
+def configured(*references: str, module: str = "") -> dict[str, Any]:
+    """What terraform says of the policy of a bucket; `module` is where that is."""
+    said = {"bucket": {"references": list(references)}, "policy": {"constant_value": "{}"}, "block": [{}]}
+    resources = [
+        {"address": "aws_s3_bucket_policy.page", "mode": "managed", "expressions": said},
+        {"address": "data.aws_region.here", "mode": "data"},
+    ]
+    return {"module_calls": {module: {"module": configured(*references)}}} if module else {"resources": resources}
+
+
+def meant(*references: str, whose: str = "aws_s3_bucket_policy.page", module: str = "", among: list[str]) -> str:
+    """The address of what a policy's bucket is."""
+    entries = [entry("create", address=address) for address in (whose, *among)]
+    configuration = {"root_module": configured(*references, module=module)}
+    said = {"format_version": "1.2", "resource_changes": entries, "configuration": configuration}
+    plan = tfplan.read(json.dumps(said))
+    reference = plan.reference(plan.changes[whose], "bucket")
+    found = plan.referred(plan.changes[whose], reference) if reference else None
+    return found.address if found else ""
+
+
+@pytest.mark.parametrize(
+    ("references", "found"),
+    [
+        (["aws_s3_bucket.page.id", "aws_s3_bucket.page"], Reference(resource="aws_s3_bucket.page", attribute="id")),
+        (
+            ["aws_s3_bucket.page[0].arn", "aws_s3_bucket.page[0]", "aws_s3_bucket.page"],
+            Reference(resource="aws_s3_bucket.page", index="[0]", attribute="arn"),
+        ),
+        (
+            ['aws_s3_bucket.page["a.b"].id', 'aws_s3_bucket.page["a.b"]', "aws_s3_bucket.page"],
+            Reference(resource="aws_s3_bucket.page", index='["a.b"]', attribute="id"),
+        ),
+        (["aws_s3_bucket.page", "count.index"], Reference(resource="aws_s3_bucket.page")),
+        (["var.own", "data.aws_region.here.name", "local.x"], None),
+        (["module.m[0].id", "module.m[0]", "each.value.id", "each.value"], None),
+        (["aws_s3_bucket.page.id", "aws_s3_bucket.page", "aws_sns_topic.news.arn", "aws_sns_topic.news"], None),
+        (["aws_s3_bucket.page[0].id", "aws_s3_bucket.page[1].id", "aws_s3_bucket.page"], None),
+        (["aws_s3_bucket.page.id", "aws_s3_bucket.page.arn", "aws_s3_bucket.page"], None),
+        ([], None),
+    ],
+)
+def test_an_attribute_refers_to_the_only_resource_in_its_expression(
+    references: list[str], found: Reference | None
+) -> None:
+    said = {"format_version": "1.2", "configuration": {"root_module": configured(*references)}}
+    assert tfplan.read(json.dumps(said)).references["aws_s3_bucket_policy.page"] == ({"bucket": found} if found else {})
+
+
+BUCKET_ID = ("aws_s3_bucket.page.id", "aws_s3_bucket.page")
+BY_KEY = ("aws_s3_bucket.page", "each.key")
+
+
+@pytest.mark.parametrize(
+    ("references", "whose", "among", "found"),
+    [
+        (BUCKET_ID, "", ["aws_s3_bucket.page", "aws_s3_bucket.page2"], "aws_s3_bucket.page"),
+        (BUCKET_ID, "[0]", ["aws_s3_bucket.page"], "aws_s3_bucket.page"),
+        (
+            ("aws_s3_bucket.page[1].id",),
+            "[0]",
+            ["aws_s3_bucket.page[0]", "aws_s3_bucket.page[1]"],
+            "aws_s3_bucket.page[1]",
+        ),
+        (BY_KEY, '["a.b"]', ['aws_s3_bucket.page["a.b"]', 'aws_s3_bucket.page["c"]'], 'aws_s3_bucket.page["a.b"]'),
+        (BY_KEY, '["x\\"][0]"]', ['aws_s3_bucket.page["c"]'], 'aws_s3_bucket.page["c"]'),
+        (BY_KEY, '["a"]', ['aws_s3_bucket.page["b"]', 'aws_s3_bucket.page["c"]', "aws_s3_bucket.page2"], ""),
+        (BY_KEY, '["a"]', [], ""),
+    ],
+)
+@pytest.mark.parametrize("module", ["", 'module.m["k"].', "module.m."])
+def test_the_instance_that_is_meant_is_the_one_of_the_same_key_or_the_only_one(
+    references: tuple[str, ...], whose: str, among: list[str], found: str, module: str
+) -> None:
+    own, others = f"{module}aws_s3_bucket_policy.page{whose}", [module + one for one in among]
+    elsewhere = ["module.other.aws_s3_bucket.page", 'module.m["other"].aws_s3_bucket.page["a"]']
+    said = meant(*references, whose=own, module="m" if module else "", among=others + elsewhere)
+    assert said == (module + found if found else "")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -124,6 +204,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = ("address", "mode", "type", "change", "deposed")
+OF_CONFIGURATION = ("address", "mode", "expressions")
 PARTS = ("actions", "after", "importing", "replace_paths")
 
 
@@ -134,5 +215,18 @@ def test_any_odd_shape_is_a_plan_or_refused(odd: Any, place: str) -> None:
     (said if place in KEYS else said["change"])[place] = odd
     try:
         read(said).count()
+    except RecordError as error:
+        assert error.why  # noqa: PT017 - either is right
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON, st.sampled_from(["configuration", "root_module", "resources", "module_calls", *OF_CONFIGURATION]))
+def test_any_odd_configuration_is_read_or_refused(odd: Any, place: str) -> None:
+    resource: dict[str, Any] = {"address": "a.b", "mode": "managed", "expressions": {"c": {"references": ["d.e.id"]}}}
+    root: dict[str, Any] = {"resources": [resource], "module_calls": {"m": {"module": {}}}}
+    said: dict[str, Any] = {"format_version": "1.2", "configuration": {"root_module": root}}
+    next(level for level in (resource, root, said["configuration"], said) if place in level)[place] = odd
+    try:
+        tfplan.read(json.dumps(said)).count()
     except RecordError as error:
         assert error.why  # noqa: PT017 - either is right

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ferry.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+INDEX = r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]'
+RESOURCE = r"[^.\[]+\.[^.\[]+"
+ADDRESS = re.compile(rf"(?P<module>(?:module\.[^.\[]+(?:{INDEX})?\.)*)(?P<resource>{RESOURCE})(?P<index>(?:{INDEX})?)")
+REFERENCE = re.compile(
+    rf"(?!(?:count|data|each|ephemeral|local|module|path|self|terraform|var)\.)"
+    rf"(?P<resource>{RESOURCE})(?P<index>(?:{INDEX})?)(?:\.(?P<attribute>.+))?"
+)
 
 
 class Action(StrEnum):
@@ -44,11 +53,43 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The one resource that an attribute is made from, in the same module: how, the configuration does not say.
+
+    Where its index depends on whose the attribute is, neither index nor `attribute` is known.
+    """
+
+    resource: str
+    index: str = ""
+    attribute: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`applyable`: an apply would do something. Outputs alone may change, which no resource's change shows."""
+    """`applyable`: an apply would do something. Outputs alone may change, which no resource's change shows.
+
+    `references` are those of the configuration: by the address of a resource without its indexes, then by attribute.
+    """
 
     changes: Mapping[str, Change]
     applyable: bool = True
+    references: Mapping[str, Mapping[str, Reference]] = field(default_factory=dict, repr=False)
+
+    def reference(self, change: Change, attribute: str) -> Reference | None:
+        """What an attribute refers to, if that is one resource and no other."""
+        return self.references.get(re.sub(INDEX, "", change.address), {}).get(attribute)
+
+    def referred(self, change: Change, reference: Reference) -> Change | None:
+        """The instance that is meant: the one that is named, the one with the key of who refers to it, the only one."""
+        own = ADDRESS.match(change.address)
+        if own is None:
+            return None
+        address = own["module"] + reference.resource
+        if reference.attribute or reference.index:
+            return self.changes.get(address + reference.index)
+        found = [one for one in self.changes if one.startswith(address) and re.fullmatch(INDEX, one[len(address) :])]
+        only = found[0] if len(found) == 1 else address
+        return self.changes.get(address + own["index"]) or self.changes.get(only)
 
     def count(self) -> Counter[str]:
         """How many of each action; an adopted resource counts as adopted and as what else happens to it."""
@@ -70,6 +111,7 @@ def read(text: str) -> Plan:
     try:
         said = json.loads(text)
         changes = [_change(entry) for entry in _resources(said) if entry["mode"] == "managed"]
+        references = dict(_references((said.get("configuration") or {}).get("root_module") or {}))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(
             "this is not the JSON of a terraform plan",
@@ -77,13 +119,39 @@ def read(text: str) -> Plan:
             why=f"{type(error).__name__}: {error}",
             next="terraform show -json PLANFILE (not `terraform plan -json`, which is a log)",
         ) from error
-    return Plan(changes={change.address: change for change in changes}, applyable=said.get("applyable") is not False)
+    return Plan(
+        changes={change.address: change for change in changes},
+        applyable=said.get("applyable") is not False,
+        references=references,
+    )
 
 
 def _resources(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not str(said["format_version"]).startswith("1."):
         raise ValueError(f"format_version {said['format_version']!r} is not 1.x")
     return list(said.get("resource_changes", []))
+
+
+def _references(module: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Reference]]]:
+    for resource in module.get("resources", []):
+        expressions = resource.get("expressions", {}) if resource["mode"] == "managed" else {}
+        # Blocks are lists of expressions.
+        plain = {name: said for name, said in expressions.items() if isinstance(said, dict)}
+        found = {name: _reference(said.get("references", ())) for name, said in plain.items()}
+        yield path + resource["address"], {name: reference for name, reference in found.items() if reference}
+    for name, call in module.get("module_calls", {}).items():
+        yield from _references(call.get("module", {}), f"{path}module.{name}.")
+
+
+def _reference(said: Iterable[str]) -> Reference | None:
+    """Terraform says `a.b[0].id` as that, `a.b[0]` and `a.b`; and of `a.b[count.index].id` only `a.b`."""
+    found = [match for match in map(REFERENCE.fullmatch, said) if match]
+    resources, indexes, attributes = (
+        {match[part] for match in found if match[part]} for part in ("resource", "index", "attribute")
+    )
+    if len(resources) != 1 or len(indexes) > 1 or len(attributes) > 1:
+        return None
+    return Reference(resource=resources.pop(), index="".join(indexes), attribute="".join(attributes))
 
 
 def _change(entry: Mapping[str, Any]) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import nullcontext
 from itertools import count
@@ -16,7 +17,7 @@ from ferry.outside.aws import Access, Credentials, failures, probes
 from ferry.outside.aws.probes import Found, State
 from ferry.outside.aws.probes.questions import Reader
 from ferry.tfplan import Action, Change, Plan
-from tests.awsbox import setup
+from tests.awsbox import setup, terraform
 from tests.awsbox.people import allow, policy, trusting
 from tests.outside.aws.small_aws import NOBODY, as_root, small_aws
 
@@ -90,6 +91,73 @@ def test_the_parent_of_a_part_is_asked_for_by_name() -> None:
 async def test_what_has_no_name_yet_and_what_nobody_can_look_for_is_not_asked(type: str, after: dict[str, Any]) -> None:
     assert not probes.named(new(type, **after))
     assert await asked(NOWHERE, new(type, **after)) is None
+
+
+@pytest.mark.parametrize(
+    ("type", "after", "found"),
+    [
+        ("aws_sqs_queue_policy", {"queue_url": None}, ("queue_url",)),
+        (
+            "aws_sns_topic_subscription",
+            {"topic_arn": None, "protocol": "sqs", "endpoint": None},
+            ("topic_arn", "endpoint"),
+        ),
+        ("aws_cloudwatch_event_target", {"rule": "tick", "arn": None}, ("arn",)),
+        ("aws_iam_role_policy", {"role": None, "name": "own"}, ("role",)),
+        # A provider makes these up where nobody gives them.
+        ("aws_iam_role_policy", {"role": None, "name": None}, ()),
+        ("aws_s3_bucket", {"bucket": None}, ()),
+        # These nobody will know.
+        ("aws_sqs_queue_policy", {}, ()),
+        ("aws_lambda_function_url", {"function_name": None, "qualifier": None}, ()),
+        ("aws_vpc", {"cidr_block": None}, ()),
+        ("aws_sqs_queue_policy", {"queue_url": "known"}, ()),
+    ],
+)
+def test_only_what_the_configuration_has_to_give_is_missing(
+    type: str, after: dict[str, Any], found: tuple[str, ...]
+) -> None:
+    assert probes.missing(new(type, **after)) == found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(terraform.absent()), reason=terraform.absent() or "terraform is here")
+def test_no_provider_makes_up_what_a_configuration_has_to_give(account: Account, tmp_path: Path) -> None:
+    """Else a plan would show what was imported, and not what was meant."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "main.tf").write_text('terraform {\n  required_providers { aws = { source = "hashicorp/aws" } }\n}\n')
+    root = terraform.Root.of(source, tmp_path / "root", account.root)
+    root.init()
+    (said,) = json.loads(root.run("providers", "schema", "-json"))["provider_schemas"].values()
+    given = [(type, name) for type, reader in probes.READERS.items() for name in reader.given]
+    about = {(type, name): said["resource_schemas"][type]["block"]["attributes"][name] for type, name in given}
+    assert len(about) > 15
+    assert [one for one, schema in about.items() if not schema.get("required") or schema.get("computed")] == []
+
+
+async def test_the_arn_of_what_is_found_is_said_where_it_is_known(account: Account, name: str) -> None:
+    root = account.root
+    root.client("s3").create_bucket(Bucket=name)
+    root.client("sqs").create_queue(QueueName=name)
+    root.client("logs").create_log_group(logGroupName=name)
+    root.client("events").put_rule(Name=name, ScheduleExpression="rate(1 hour)")
+    setup.function(root, name, account.role(name=name), Publish=True)
+    root.client("lambda").create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    known = {
+        ("aws_s3_bucket", "bucket"): f"arn:aws:s3:::{name}",
+        ("aws_sns_topic", "name"): root.client("sns").create_topic(Name=name)["TopicArn"],
+        ("aws_sqs_queue", "name"): account.arn("sqs", name),
+        ("aws_iam_role", "name"): f"arn:aws:iam::{account.box.account}:role/{name}",
+        ("aws_cloudwatch_log_group", "name"): account.arn("logs", f"log-group:{name}"),
+        ("aws_cloudwatch_event_rule", "name"): account.arn("events", f"rule/{name}"),
+        ("aws_lambda_function", "function_name"): account.arn("lambda", f"function:{name}"),
+    }
+    found = {(type, key): await asked(as_root(account), new(type, **{key: name})) for type, key in known}
+    assert {one: answer.arn for one, answer in found.items() if answer} == known
+    alias = await asked(as_root(account), new("aws_lambda_alias", function_name=name, name="live"))
+    assert alias is not None
+    assert alias.arn == account.arn("lambda", f"function:{name}:live")
 
 
 async def test_a_refusal_is_not_an_absence() -> None:

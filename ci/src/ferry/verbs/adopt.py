@@ -1,7 +1,9 @@
 """adopt: whatever a plan would create is looked for in AWS, and what is there is imported by the same plan.
 
 plan → ask about each resource it would create → import blocks for those that exist → plan again, until there is
-nothing new to ask: what belongs to an adopted thing often has its name only once that is in the plan.
+nothing new to ask: what belongs to an adopted thing often has its name only once that is in the plan. Not to plan once
+more for those, the name is guessed from what the configuration refers to. The plan that follows shows the real one:
+what was found by any other is not imported.
 
 Nothing here changes AWS or the state. A secret that waits for its end cannot be imported, so `restored` is for those
 who are about to apply, once no guard has anything against the rest of the plan.
@@ -9,17 +11,18 @@ who are about to apply, once no guard has anything against the rest of the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
-from ferry.errors import AwsError
+from ferry.errors import AwsError, TerraformFailed
 from ferry.guards import adoption
 from ferry.guards.values import WHOLE_PLAN
 from ferry.model import Finding, Severity
 from ferry.outside.aws import probes
 from ferry.outside.aws.probes import State
+from ferry.tfplan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -48,17 +51,38 @@ class Existing:
     findings: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """What was found of a resource if these are its attributes."""
+
+    values: Mapping[str, str]
+    found: Found | None
+
+
 async def adopted(
     planned: Plan, probe: Probe, again: Again, context: Context, known: Existing | None = None
 ) -> tuple[Plan, Existing]:
     """The plan that imports all there is to import, and what was found."""
     existing = known or Existing()
+    told: Mapping[str, str] = existing.imports
+    guesses: Mapping[str, Guess] = {}
     while True:
-        before = len(existing.imports)
-        existing = judged(planned, existing, await ask(planned, existing, probe, context), context)
-        if len(existing.imports) == before:
+        existing = judged(planned, existing, borne_out(planned, guesses), context)
+        guesses = {}
+        # With something wrong in it, a plan may call other things by wrong names too.
+        if told.keys() <= existing.imports.keys():
+            existing = judged(planned, existing, await ask(planned, existing, probe, context), context)
+            guesses = await guessed(planned, existing, probe, context)
+        imports = {**existing.imports, **_likely(planned, guesses, context)}
+        if imports == told:
             return planned, existing
-        planned = await again(existing.imports)
+        try:
+            told, planned = imports, await again(imports)
+        except TerraformFailed:
+            if imports == existing.imports:
+                raise
+            # It may be that only a wrong guess cannot be planned with.
+            told, planned, guesses = existing.imports, await again(existing.imports), {}
 
 
 async def restored(existing: Existing, restore: Restore) -> Existing:
@@ -79,9 +103,75 @@ async def ask(planned: Plan, existing: Existing, probe: Probe, context: Context)
     parts = [change for change in asked if probes.parent(change)[0]]
     wholes = [change for change in asked if not probes.parent(change)[0]]
     answers = await _all(wholes, planned, probe)
-    apart = {probes.name(change) for change in wholes if not _taken(change, answers[change.address], context)}
+    apart = _apart(planned, {**existing.answers, **answers}, context)
     orphans = [change for change in parts if probes.parent(change) not in apart]
     return {**answers, **dict.fromkeys(part.address for part in parts), **await _all(orphans, planned, probe)}
+
+
+async def guessed(planned: Plan, existing: Existing, probe: Probe, context: Context) -> dict[str, Guess]:
+    """What exists of that which nobody could ask about, by what it refers to.
+
+    Only what the next plan adopts is taken for a name: then that plan shows the real one, and nobody guesses twice.
+    """
+    apart, asked, suggested = _apart(planned, existing.answers, context), [], {}
+    for change in adoption.candidates(planned):
+        values = _suggested(change, planned, existing)
+        filled = replace(change, after={**change.after, **values})
+        if values and probes.parent(filled) not in apart:
+            asked.append(filled)
+            suggested[change.address] = values
+    try:
+        answers = await _all(asked, planned, probe)
+    except AwsError:
+        # Who asks for the wrong thing may be refused. For the right one it is said when its name is known.
+        return {}
+    return {address: Guess(values=suggested[address], found=found) for address, found in answers.items()}
+
+
+def _suggested(change: Change, planned: Plan, existing: Existing) -> dict[str, str]:
+    """Everything that it needs and does not know; empty if any of that stays unknown."""
+    values = {name: _suggestion(change, name, planned, existing) for name in probes.missing(change)}
+    return values if all(values.values()) else {}
+
+
+def _suggestion(change: Change, name: str, planned: Plan, existing: Existing) -> str:
+    reference = planned.reference(change, name)
+    referred = planned.referred(change, reference) if reference else None
+    if reference is None or referred is None:
+        return ""
+    found = existing.answers.get(referred.address)
+    if found is None or referred.action is not Action.CREATE or referred.address not in existing.imports:
+        return ""
+    wants_arn = name == "endpoint" or name.endswith("arn")
+    return found.arn if reference.attribute == "arn" or (wants_arn and not reference.attribute) else found.id
+
+
+def borne_out(planned: Plan, guesses: Mapping[str, Guess]) -> dict[str, Found | None]:
+    """The answers to what turns out to have been the question.
+
+    What would be replaced was perhaps not meant, whatever it is called: that is asked again by all that is known then.
+    """
+    return {
+        address: guess.found
+        for address, guess in guesses.items()
+        if (change := planned.changes.get(address)) is not None
+        and change.action not in {Action.REPLACE, Action.DESTROY}
+        and all(change.after.get(name) == value for name, value in guess.values.items())
+    }
+
+
+def _likely(planned: Plan, guesses: Mapping[str, Guess], context: Context) -> dict[str, str]:
+    return {
+        address: guess.found.id
+        for address, guess in guesses.items()
+        if guess.found is not None and _taken(planned.changes[address], guess.found, context)
+    }
+
+
+def _apart(planned: Plan, answers: Mapping[str, Found | None], context: Context) -> set[tuple[str, str]]:
+    """What does not exist or is not taken, by type and name."""
+    asked = (change for change in adoption.candidates(planned) if change.address in answers)
+    return {probes.name(change) for change in asked if not _taken(change, answers[change.address], context)}
 
 
 async def _all(changes: Iterable[Change], planned: Plan, probe: Probe) -> dict[str, Found | None]:

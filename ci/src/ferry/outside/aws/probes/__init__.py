@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ferry.outside.aws import Access
     from ferry.tfplan import Change, Plan
 
-__all__ = ["READERS", "Found", "State", "existing", "name", "named", "parent", "restore"]
+__all__ = ["READERS", "Found", "State", "existing", "missing", "name", "named", "parent", "restore"]
 
 READERS: Mapping[str, Reader] = {
     **functions.READERS,
@@ -59,8 +59,24 @@ async def existing(access: Access, change: Change, plan: Plan) -> Found | None:
 def named(change: Change) -> bool:
     """Whether enough is known to ask. A name that AWS makes up, or that only the apply knows, collides with nothing."""
     reader = READERS.get(change.type)
-    waits = any(change.unknown.get(name) is True for name in REFINING)
-    return reader is not None and not waits and all(change.after.get(name) for name in reader.needs)
+    return reader is not None and not _waits(change) and all(change.after.get(name) for name in reader.needs)
+
+
+def _waits(change: Change) -> bool:
+    return any(change.unknown.get(name) is True for name in REFINING)
+
+
+def missing(change: Change) -> tuple[str, ...]:
+    """What only the apply would tell of all that is needed to ask; empty where a guess could not be told from chance.
+
+    What a provider may make up shows the guess itself once that is imported, whatever was meant.
+    """
+    reader = READERS.get(change.type)
+    if reader is None or _waits(change):
+        return ()
+    names = tuple(name for name in reader.needs if not change.after.get(name))
+    guessable = all(name in reader.given and change.unknown.get(name) is True for name in names)
+    return names if guessable else ()
 
 
 def parent(change: Change) -> tuple[str, str]:

@@ -26,12 +26,19 @@ def function(asked: Question) -> Found | None:
     state, update = about.get("State", "Active"), about.get("LastUpdateStatus", "Successful")
     note = f"{state}, its last update {update}"
     busy = state in {"Pending", "Deleting"} or update == "InProgress"
-    return Found(id=name, tags=said.get("Tags") or {}, state=State.BUSY if busy else State.READY, note=busy * note)
+    return Found(
+        id=name,
+        arn=about.get("FunctionArn", ""),
+        tags=said.get("Tags") or {},
+        state=State.BUSY if busy else State.READY,
+        note=busy * note,
+    )
 
 
 def alias(asked: Question) -> Found | None:
     name = {"FunctionName": asked["function_name"], "Name": asked["name"]}
-    return Found(id="/".join(name.values())) if asked.ask("lambda", "get_alias", MISSING, **name) else None
+    said = asked.ask("lambda", "get_alias", MISSING, **name)
+    return Found(id="/".join(name.values()), arn=said["AliasArn"]) if said else None
 
 
 def url(asked: Question) -> Found | None:

@@ -13,7 +13,7 @@ def repository(asked: Question) -> Found | None:
         return None
     arn = said["repositories"][0]["repositoryArn"]
     tags = asked.ask("ecr", "list_tags_for_resource", resourceArn=arn)["tags"]
-    return Found(id=asked["name"], tags=tagged(tags))
+    return Found(id=asked["name"], arn=arn, tags=tagged(tags))
 
 
 def lifecycle_policy(asked: Question) -> Found | None:

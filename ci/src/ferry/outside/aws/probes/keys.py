@@ -18,6 +18,7 @@ LEAVING = {"PendingDeletion", "PendingReplicaDeletion"}
 @dataclass(frozen=True)
 class Key:
     id: str
+    arn: str
     description: str
     state: str
     ends: str
@@ -50,7 +51,7 @@ def key(asked: Question) -> Found | None:
             f"--alias-name {_an_alias(asked)} --target-key-id KEY",
         )
     if best:
-        return Found(id=best[0].id, tags=_tags(asked, best[0].id))
+        return Found(id=best[0].id, arn=best[0].arn, tags=_tags(asked, best[0].id))
     # One with a name is in use by it. One without is what a destroyed environment leaves, and says so.
     ending = sorted(found, key=lambda one: not one.named)
     return _leaving(ending[0].id, ending[0]) if ending else None
@@ -98,7 +99,8 @@ def _key(asked: Question, id: str, *, named: bool) -> Key | None:
     if said is None:
         return None
     about = said["KeyMetadata"]
-    return Key(id, about.get("Description", ""), about["KeyState"], f"{about.get('DeletionDate', 'a day')}", named)
+    ends = f"{about.get('DeletionDate', 'a day')}"
+    return Key(id, about.get("Arn", ""), about.get("Description", ""), about["KeyState"], ends, named)
 
 
 def _tags(asked: Question, id: str) -> dict[str, str]:

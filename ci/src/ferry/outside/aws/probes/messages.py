@@ -15,7 +15,7 @@ def topic(asked: Question) -> Found | None:
     arn = asked.arn("sns", asked["name"])
     if asked.ask("sns", "get_topic_attributes", NO_TOPIC, TopicArn=arn) is None:
         return None
-    return Found(id=arn, tags=tagged(asked.ask("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
+    return Found(id=arn, arn=arn, tags=tagged(asked.ask("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
 
 
 def topic_policy(asked: Question) -> Found | None:
@@ -40,7 +40,8 @@ def queue(asked: Question) -> Found | None:
     if said is None:
         return None
     url = said["QueueUrl"]
-    return Found(id=url, tags=asked.ask("sqs", "list_queue_tags", QueueUrl=url).get("Tags") or {})
+    tags = asked.ask("sqs", "list_queue_tags", QueueUrl=url).get("Tags") or {}
+    return Found(id=url, arn=asked.arn("sqs", asked["name"]), tags=tags)
 
 
 def queue_policy(asked: Question) -> Found | None:
@@ -54,7 +55,7 @@ def rule(asked: Question) -> Found | None:
     if said is None:
         return None
     tags = asked.ask("events", "list_tags_for_resource", ResourceARN=said["Arn"])["Tags"]
-    return Found(id=_on_bus(asked, asked["name"]), tags=tagged(tags))
+    return Found(id=_on_bus(asked, asked["name"]), arn=said["Arn"], tags=tagged(tags))
 
 
 def target(asked: Question) -> Found | None:
@@ -77,10 +78,10 @@ def _on_bus(asked: Question, name: str) -> str:
 
 READERS = {
     "aws_cloudwatch_event_rule": alone("name", rule),
-    "aws_cloudwatch_event_target": part("aws_cloudwatch_event_rule", "rule arn", target),
+    "aws_cloudwatch_event_target": part("aws_cloudwatch_event_rule", "rule arn", target, given="arn"),
     "aws_sns_topic": alone("name", topic),
-    "aws_sns_topic_policy": alone("arn", topic_policy),
-    "aws_sns_topic_subscription": alone("topic_arn protocol endpoint", subscription),
+    "aws_sns_topic_policy": alone("arn", topic_policy, given="arn"),
+    "aws_sns_topic_subscription": alone("topic_arn protocol endpoint", subscription, given="topic_arn endpoint"),
     "aws_sqs_queue": alone("name", queue),
-    "aws_sqs_queue_policy": alone("queue_url", queue_policy),
+    "aws_sqs_queue_policy": alone("queue_url", queue_policy, given="queue_url"),
 }

@@ -42,11 +42,12 @@ class State(Enum):
 class Found:
     """`id` is what Terraform imports it by. `tags` is None for what has none of its own, as parts of other things do.
 
-    What is not READY says why in `note`; what is STUCK has a verdict, and the step that helps. `blocks`: nothing may
-    be made in its place either.
+    `arn` is empty where no answer says it. What is not READY says why in `note`; what is STUCK has a verdict, and the
+    step that helps. `blocks`: nothing may be made in its place either.
     """
 
     id: str
+    arn: str = ""
     tags: Mapping[str, str] | None = field(default=None, repr=False)
     state: State = State.READY
     verdict: str = ""
@@ -134,12 +135,14 @@ class Question:
 class Reader:
     """How one type is looked for. `needs`: attributes that have to be known, or it collides with nothing yet.
 
-    `parent` is the type without which there is none of it, by the name in the first of `needs`.
+    `parent` is the type without which there is none of it, by the name in the first of `needs`. `given`: those of
+    `needs` that name other things, and that a configuration has to give: no provider makes one up where it does not.
     """
 
     read: Callable[[Question], Found | None]
     needs: tuple[str, ...]
     parent: str = ""
+    given: tuple[str, ...] = ()
 
 
 HOMES = {"ce": "us-east-1", "budgets": "us-east-1"}
@@ -151,12 +154,14 @@ def tagged(said: Any, key: str = "Key", value: str = "Value") -> dict[str, str]:
     return {str(tag[key]): str(tag[value]) for tag in said or []}
 
 
-def alone(needs: str, read: Callable[[Question], Found | None]) -> Reader:
-    return Reader(read=read, needs=tuple(needs.split()))
+def alone(needs: str, read: Callable[[Question], Found | None], *, given: str = "") -> Reader:
+    return Reader(read=read, needs=tuple(needs.split()), given=tuple(given.split()))
 
 
-def part(parent: str, needs: str, read: Callable[[Question], Found | None]) -> Reader:
-    return Reader(read=read, needs=tuple(needs.split()), parent=parent)
+def part(parent: str, needs: str, read: Callable[[Question], Found | None], *, given: str = "") -> Reader:
+    """Its parent is always given."""
+    named = tuple(needs.split())
+    return Reader(read=read, needs=named, parent=parent, given=(named[0], *given.split()))
 
 
 def throttled(error: AwsError) -> bool:

@@ -26,7 +26,7 @@ def bucket(asked: Question) -> Found | None:
     if said is None:
         return None
     tags = asked.ask("s3", "get_bucket_tagging", ("NoSuchTagSet",), Bucket=name)
-    return Found(id=name, tags=tagged(tags["TagSet"] if tags else []))
+    return Found(id=name, arn=f"arn:{asked.here.partition}:s3:::{name}", tags=tagged(tags["TagSet"] if tags else []))
 
 
 def _forbidden(name: str) -> Found:
@@ -59,6 +59,7 @@ def table(asked: Question) -> Found | None:
     busy = about["TableStatus"] in {"CREATING", "UPDATING", "DELETING"}
     return Found(
         id=asked["name"],
+        arn=about["TableArn"],
         tags=tagged(tags),
         state=State.BUSY if busy else State.READY,
         note=about["TableStatus"] if busy else "",
@@ -73,6 +74,7 @@ def secret(asked: Question) -> Found | None:
     leaving = "DeletedDate" in said
     return Found(
         id=str(said["ARN"]),
+        arn=str(said["ARN"]),
         tags=tagged(said.get("Tags")),
         state=State.LEAVING if leaving else State.READY,
         note="deleted, and kept until its recovery window ends" if leaving else "",

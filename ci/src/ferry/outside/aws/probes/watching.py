@@ -18,7 +18,7 @@ def log_group(asked: Question) -> Found | None:
     arn = next((group["arn"].removesuffix(":*") for group in found if group["logGroupName"] == name), None)
     if arn is None:
         return None
-    return Found(id=name, tags=asked.ask("logs", "list_tags_for_resource", resourceArn=arn).get("tags") or {})
+    return Found(id=name, arn=arn, tags=asked.ask("logs", "list_tags_for_resource", resourceArn=arn).get("tags") or {})
 
 
 def alarm(asked: Question) -> Found | None:
@@ -27,7 +27,8 @@ def alarm(asked: Question) -> Found | None:
     if not found:
         return None
     arn = found[0]["AlarmArn"]
-    return Found(id=name, tags=tagged(asked.ask("cloudwatch", "list_tags_for_resource", ResourceARN=arn)["Tags"]))
+    tags = asked.ask("cloudwatch", "list_tags_for_resource", ResourceARN=arn)["Tags"]
+    return Found(id=name, arn=arn, tags=tagged(tags))
 
 
 def dashboard(asked: Question) -> Found | None:

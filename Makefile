@@ -14,7 +14,7 @@ WORKERS := 3
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse dev adapter test unit check docs bench clean
+.PHONY: help rehearse dev adapter test thorough unit check docs bench clean
 # Tools run side by side within a target where that pays; targets themselves come one after the other, -j or not.
 .NOTPARALLEL:
 
@@ -30,7 +30,10 @@ dev: $(VENV)  ## the page and its stream on this machine, with made-up news
 	  $(RUN) python -m sse_streaming & stream=$$!; STREAM_URL=http://localhost:8080 $(RUN) python -m dashboard
 
 test: $(VENV) check adapter  ## everything: checks, unit tests, terraform, a whole rehearsal
-	$(RUN) pytest -n $(WORKERS) --deselect $(RULES)
+	$(RUN) pytest -n $(WORKERS) --deselect $(RULES) -m "not thorough"
+
+thorough: $(VENV) adapter  ## what takes minutes a test: every instant at which a run can die
+	$(RUN) pytest -n $(WORKERS) -m thorough
 
 # Lambda's web adapter runs images in the box as Lambda does. Cargo builds it once, into the user's cache; without one
 # the tests that need it say so and are skipped.

@@ -66,6 +66,7 @@ def context(environment: str, account: Account) -> Context:
         deployed_before=False,
         references={"sse-streaming": image(environment, account), "ingestion": HASH},
         kept_images=config.Retention().images,
+        caches=(f"{environment}-sse-streaming-cache",),
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ferry.cli import run
+from ferry.verbs import guard as guarding
+from tests.verbs.fakes import CONFIG, PREPROD
 
 PLANS = Path(__file__).parents[1] / "guards/plans"
 DEPLOYER = "arn:aws:iam::123456789012:role/deployer"
@@ -69,6 +71,10 @@ def test_what_ferry_toml_allows_passes_and_is_said(tmp_path: Path, capfd: pytest
     allowed = [one for one in after["findings"] if one["verdict"] == "allowed"]  # type: ignore[attr-defined]
     assert (code, len(allowed)) == (0, len(stops))
     assert all("moving house" in one["why"] for one in allowed)
+
+
+def test_the_repository_that_images_are_only_built_from_is_known_to_be_a_cache() -> None:
+    assert guarding.context(CONFIG, PREPROD).caches == ("preprod-app-cache",)
 
 
 def test_an_expired_allowance_stops_it_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ class Context:
     environment's keys. `identity` is None where nobody has read the deployer's policies. `state` says where the plan's
     state is kept, for people to check; `deployed_before` is None where nobody knows. `references` are what a release
     may deploy: artifact to an image by digest, or to the SHA-256 of a zip in base64. `kept_images` is what
-    `[retention]` asks of a repository.
+    `[retention]` asks of a repository, and `caches` are repositories that nothing runs from.
     """
 
     environment: str = ""
@@ -52,3 +52,4 @@ class Context:
     deployed_before: bool | None = None
     references: Mapping[str, str] = field(default_factory=dict)
     kept_images: int = 0
+    caches: tuple[str, ...] = ()

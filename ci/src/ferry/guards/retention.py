@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ferry.guards.images import ECR, FUNCTION
 from ferry.guards.values import WHOLE_PLAN, listed, resulting, text, unknown
 from ferry.model import Finding, Severity
 
@@ -123,15 +122,9 @@ def findings(plan: Plan, context: Context) -> tuple[Finding, ...]:
     """What the policies alone say; `lost` is for who knows the images."""
     changes = resulting(plan, POLICY)
     hidden = [change.address for change in changes if unknown(change, ("policy",))]
-    known = [change for change in changes if change.address not in hidden and not _of_nothing_that_runs(change, plan)]
+    known = [change for change in changes if change.address not in hidden]
+    known = [change for change in known if text(change, "repository") not in context.caches]
     return (*(found for change in known for found in _judged(change, context)), *([_hidden(hidden)] if hidden else []))
-
-
-def _of_nothing_that_runs(policy: Change, plan: Plan) -> bool:
-    """All functions run from other repositories: what is only built from may go at any age."""
-    images = [text(one, "image_uri") for one in resulting(plan, FUNCTION) if text(one, "package_type") == "Image"]
-    places = [ECR.fullmatch(image) for image in images]
-    return bool(places) and all(place and place["repository"] != text(policy, "repository") for place in places)
 
 
 def lost(

@@ -13,9 +13,10 @@ from ferry.errors import RecordError, UsageError
 from ferry.guards.allowance import settled
 from ferry.guards.context import Context, Identity, Neighbour
 from ferry.model import Severity
+from ferry.verbs import places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -49,8 +50,15 @@ def context(
         stateful=config.infrastructure.stateful,
         state=f"s3://{environment.state.bucket}/{environment.state.key}",
         kept_images=config.retention.images,
+        caches=tuple(_caches(config, environment)),
         references=references,
     )
+
+
+def _caches(config: Config, environment: Environment) -> Iterator[str]:
+    for artifact in config.artifacts.values():
+        if isinstance(artifact, reading.ImageArtifact) and (named := places.cache(config, environment, artifact.name)):
+            yield named
 
 
 def told(file: Path, environment: str, deployer: str, policies: Sequence[Path]) -> tuple[Context, Config | None]:

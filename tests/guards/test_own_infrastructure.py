@@ -47,7 +47,7 @@ def planned(environment: str, account: Account, folder: Path) -> Plan:
     told = words.inputs(environment, deployer, {"sse-streaming": image(environment, account)}, packages)
     folder.joinpath(words.INPUTS_FILE).write_text(told)
     root.init()
-    root.run(*words.plan("now.tfplan", f"environments/{environment}.tfvars"))
+    root.run("plan", "-input=false", "-no-color", "-out=now.tfplan", f"-var-file=environments/{environment}.tfvars")
     return tfplan.read(root.run(*words.show("now.tfplan")))
 
 

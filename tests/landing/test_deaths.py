@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.landing.harbour import Harbour, Run
 
 HELD = "slow:sns:CreateTopic@*-more"
+LONG = pytest.mark.thorough
 
 
 def changed(standing: Harbour) -> None:
@@ -59,11 +60,11 @@ def test_an_apply_whose_ferry_is_killed_saves_its_state_and_the_next_run_waits_f
 @pytest.mark.parametrize(
     ("instant", "left"),
     [
-        pytest.param("kill-after:s3:PutObject@*run.json:1", "begun", id="with its turn just taken"),
-        pytest.param("kill-before:ecr:PutImage:1", "begun", id="in the middle of publishing"),
+        pytest.param("kill-after:s3:PutObject@*run.json:1", "begun", id="with its turn just taken", marks=LONG),
+        pytest.param("kill-before:ecr:PutImage:1", "begun", id="in the middle of publishing", marks=LONG),
         pytest.param("kill-after:sqs:GetQueueAttributes:1", "begun", id="while it plans"),
         pytest.param("kill-before:s3:PutObject@*deployments*:1", "applied", id="between apply and record"),
-        pytest.param("kill-before:s3:PutObject@*current.json:1", "applied", id="between record and pin"),
+        pytest.param("kill-before:s3:PutObject@*current.json:1", "applied", id="between record and pin", marks=LONG),
     ],
 )
 @pytest.mark.req("P-02", "B-05")
@@ -85,7 +86,7 @@ def test_a_run_that_is_killed_at_another_instant_is_followed_by_one_that_converg
     assert standing.pin["release"] != before["release"]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [pytest.param(signal.SIGINT, marks=LONG), signal.SIGTERM])
 @pytest.mark.req("P-02", "P-03")
 def test_an_apply_that_is_stopped_saves_what_it_did_and_gives_everything_back(
     standing: Harbour, faults: Switchboard, stop: signal.Signals

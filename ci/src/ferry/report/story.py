@@ -121,14 +121,15 @@ def _add(story: Story, event: Event) -> None:
             story.artifacts.append(event.artifact)
         # The plan after an apply finds nothing: it proves the one before, and does not take its place.
         case Changed() if event.rows or story.changed is None:
-            story.changed = replace(event, rows=tuple(sorted(event.rows, key=_danger)))
+            story.changed = replace(event, rows=tuple(sorted(event.rows, key=danger)))
         case Changed():
             pass
         case Failed():
             story.errors.append(event.error)
 
 
-def _danger(row: Row) -> int:
+def danger(row: Row) -> int:
+    """By which rows are sorted, the gravest first."""
     return (
         _GRAVEST_CHANGE_FIRST.index(row.action) if row.action in _GRAVEST_CHANGE_FIRST else len(_GRAVEST_CHANGE_FIRST)
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from ferry.model import Severity
 from ferry.report import failure, words
 from ferry.report.events import Changed, Failed, Finished, Found, Made, Progress, Started
-from ferry.report.story import MARKS
+from ferry.report.story import MARKS, danger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -164,7 +164,8 @@ def _artifact(artifact: Artifact) -> str:
 
 def _changes(changed: Changed) -> list[str]:
     told = [f"plan {changed.counts}"]
-    told += ["    " + words.line(f"{row.action} {row.address} {row.note}") for row in changed.rows[:_MOST_ROWS]]
+    rows = sorted(changed.rows, key=danger)[:_MOST_ROWS]
+    told += ["    " + words.line(f"{row.action} {row.address} {row.note}") for row in rows]
     if more := len(changed.rows) - _MOST_ROWS:
         told += [f"    and {more:,} more"] if more > 0 else []
     return told

@@ -252,6 +252,7 @@ def test_log_lines_become_metrics(account: Account) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough  # a minute; alarms settle in the repository's own root too
 @pytest.mark.skipif(bool(terraform.absent()), reason=terraform.absent())
 def test_terraform_finds_nothing_to_do(account: Account, tmp_path: Path) -> None:
     """Its provider reads back all that it put: alarms of every shape, Cost Explorer's, a mail subscription."""

@@ -45,6 +45,7 @@ def root(account: Account, deployer: Caller, folder: Path) -> terraform.Root:
     return stack
 
 
+@pytest.mark.thorough  # three minutes: the repository's own root has most of these types, and is applied in make test
 @pytest.mark.req("P-07", "R-11")
 def test_every_type_applies_settles_changes_and_goes(account: Account, deployer: Caller, tmp_path: Path) -> None:
     stack = root(account, deployer, tmp_path)

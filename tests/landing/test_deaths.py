@@ -62,7 +62,7 @@ def test_an_apply_whose_ferry_is_killed_saves_its_state_and_the_next_run_waits_f
     [
         pytest.param("kill-after:s3:PutObject@*run.json:1", "begun", id="with its turn just taken", marks=LONG),
         pytest.param("kill-before:ecr:PutImage:1", "begun", id="in the middle of publishing", marks=LONG),
-        pytest.param("kill-after:sqs:GetQueueAttributes:1", "begun", id="while it plans"),
+        pytest.param("kill-after:sqs:GetQueueAttributes:1", "begun", id="while it plans", marks=LONG),
         pytest.param("kill-before:s3:PutObject@*deployments*:1", "applied", id="between apply and record"),
         pytest.param("kill-before:s3:PutObject@*current.json:1", "applied", id="between record and pin", marks=LONG),
     ],

@@ -132,7 +132,9 @@ async def test_all_that_is_named_by_what_is_adopted_is_adopted_with_it(
 
 
 @pytest.mark.req("P-01", "P-06")
-@pytest.mark.parametrize("lifecycle", ["", "lifecycle { prevent_destroy = true }"])
+@pytest.mark.parametrize(
+    "lifecycle", ["", pytest.param("lifecycle { prevent_destroy = true }", marks=pytest.mark.thorough)]
+)
 async def test_the_parts_of_another_thing_are_never_taken(
     account: Account, tmp_path: Path, name: str, lifecycle: str
 ) -> None:

@@ -41,8 +41,8 @@ DEPLOYED = f"""\
 | action | address | note |
 | --- | --- | --- |
 | destroy | `aws_sns_topic.old` |  |
-| create | `aws_budgets_budget.monthly` |  |
 | adopt | `aws_ecr_repository.sse` | preprod-sse |
+| create | `aws_budgets_budget.monthly` |  |
 
 ```diff
 - resource "aws_sns_topic" "old" {{}}

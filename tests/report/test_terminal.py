@@ -42,8 +42,8 @@ def test_plain_lines_say_what_happened_and_how_long_it_took(tell: Tell, clock: C
         "→ Plan preprod\n"
         "plan +1 ~0 ±0 -1 ↓1\n"
         "    destroy aws_sns_topic.old\n"
-        "    create aws_budgets_budget.monthly\n"
         "    adopt aws_ecr_repository.sse preprod-sse\n"
+        "    create aws_budgets_budget.monthly\n"
         "i adoption: aws_ecr_repository.sse: exists in AWS and not in state\n"
         "✓ Plan preprod · 3 changes · 2.5 s\n"
     )

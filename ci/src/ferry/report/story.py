@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ferry.report.failure import Facts
 
 _GRAVEST_FIRST: Final = (Severity.BLOCK, Severity.WARN, Severity.INFO)
-_GRAVEST_CHANGE_FIRST: Final = ("destroy", "replace", "create", "adopt", "update")
+_GRAVEST_CHANGE_FIRST: Final = ("destroy", "replace", "adopt", "update", "create")
 MARKS: Final = {Ended.OK: "✓", Ended.FAILED: "✗", Ended.SKIPPED: "–"}  # noqa: RUF001  a dash is what is meant
 
 
